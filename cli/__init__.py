@@ -1,0 +1,1 @@
+"""What people type: one thin module per group of commands."""

@@ -1,0 +1,5 @@
+"""
+What people and programs look at.
+
+Law: reads only. A crash here is invisible to research.
+"""
