@@ -1,0 +1,153 @@
+"""
+What happens inside a node, said as data.
+
+Law: events describe, they never decide. The screen, the log and the page all
+read the same stream; losing one changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarm.hypothesis import Hypothesis
+from swarm.records import RecordId
+from swarm.statistics import Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The node can be dialled at this full multiaddr."""
+
+    multiaddr: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTrouble:
+    """Something about the network a person may want to fix; research goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """A peer is now connected."""
+
+    peer: str
+    peers: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDisconnected:
+    """A peer went away."""
+
+    peer: str
+    peers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Something slow is under way before research can go on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineMeasured:
+    """The task's unchanged baseline has been run on this machine."""
+
+    value: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentStarted:
+    """A hypothesis begins to be measured; `why` says why this one."""
+
+    number: int
+    hypothesis: Hypothesis
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """A training run has consumed this many tokens of its budget."""
+
+    number: int
+    arm: str
+    seed: int
+    tokens: int
+    budget_tokens: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairMeasured:
+    """Base and candidate have both been measured on one more seed."""
+
+    number: int
+    pairs: int
+    base: float
+    candidate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentFinished:
+    """A hypothesis has been decided. `effect` is None where no pair was completed."""
+
+    number: int
+    hypothesis: Hypothesis
+    outcome: str
+    effect: Effect | None
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WinAccepted:
+    """A win, own or foreign, is now on the board."""
+
+    record: RecordId
+    title: str
+    nickname: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefused:
+    """A record was refused at the door."""
+
+    reason: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionChanged:
+    """This node now builds on another tree."""
+
+    record: RecordId
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The node is on its way out."""
+
+    reason: str
+
+
+Event = (
+    Listening
+    | NetworkTrouble
+    | PeerConnected
+    | PeerDisconnected
+    | Preparing
+    | BaselineMeasured
+    | ExperimentStarted
+    | RunProgress
+    | PairMeasured
+    | ExperimentFinished
+    | WinAccepted
+    | RecordRefused
+    | ChampionChanged
+    | Stopping
+)

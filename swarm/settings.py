@@ -1,0 +1,67 @@
+"""
+Everything a person may set about a node, with its default and its bounds.
+
+Law: models only. Where a value came from (a flag, the environment, a file) and
+how to say that it is wrong is the business of `cli.settings_file`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from swarm.strategy import FAMILIES
+
+MAX_NICKNAME_LENGTH = 32
+
+Multiaddr = Annotated[str, Field(pattern=r"^/(ip4|ip6|dns|dns4|dns6|dnsaddr)/\S+$", max_length=256)]
+Family = Annotated[str, Field(pattern="^(" + "|".join(FAMILIES) + ")$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NodeSettings(_Section):
+    """Who this node is and how much of the machine it may use."""
+
+    nickname: str = Field("", max_length=MAX_NICKNAME_LENGTH, pattern=r"^[\w .\-]*$")
+    observe: bool = False
+    """Take part in the swarm without training."""
+    workers: int | None = Field(None, ge=1, le=1024)
+    """Experiments at once; by default one less than the cores, at least one."""
+    nice: int = Field(10, ge=0, le=19)
+    experiments: int | None = Field(None, ge=1)
+    """Stop after this many finished experiments of one's own; None: never."""
+    stay: bool = False
+    """After `experiments`, stay in the swarm as an observer instead of stopping."""
+
+
+class NetworkSettings(_Section):
+    """How this node finds and talks to peers."""
+
+    listen_addrs: tuple[Multiaddr, ...] = ("/ip4/0.0.0.0/tcp/0",)
+    bootstrap_peers: tuple[Multiaddr, ...] = ()
+    join: tuple[Multiaddr, ...] = ()
+    """Peers to dial at this start; they are remembered in the peer book."""
+    sync_interval_seconds: float = Field(20.0, ge=0.5, le=3600)
+    publish_per_second: float = Field(20.0, gt=0, le=1000)
+
+
+class SearchSettings(_Section):
+    """Bounds a person puts on the search."""
+
+    fold_share: float = Field(0.25, ge=0, le=1)
+    """The most of this node's compute that may go into folding peers' wins."""
+    exclude_families: tuple[Family, ...] = ()
+
+
+class Settings(_Section):
+    """All settings of one node."""
+
+    task: str = Field("tinypy", min_length=1, max_length=4096)
+    """Name of a built-in task, or a folder that holds a `task.toml`."""
+    node: NodeSettings = NodeSettings()
+    network: NetworkSettings = NetworkSettings()
+    search: SearchSettings = SearchSettings()
