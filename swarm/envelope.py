@@ -49,9 +49,9 @@ _SIGNED_PREFIX = _sized(DOMAIN.encode()) + _sized(PAYLOAD_TYPE)
 _PAYLOAD_AT = len(_BEFORE_KEY) + _KEY_BYTES + len(_AFTER_KEY)
 _TAIL_BYTES = len(_BEFORE_SIGNATURE) + _SIGNATURE_BYTES
 
-MAX_PAYLOAD_BYTES = (
-    MAX_ENVELOPE_BYTES - _PAYLOAD_AT - len(_varint(MAX_ENVELOPE_BYTES)) - _TAIL_BYTES
-)
+_LONGEST_VARINT = len(_varint(MAX_ENVELOPE_BYTES))
+
+MAX_PAYLOAD_BYTES = MAX_ENVELOPE_BYTES - _PAYLOAD_AT - _LONGEST_VARINT - _TAIL_BYTES
 
 
 def seal(payload: bytes, sign: Callable[[bytes], bytes], public_key: bytes) -> bytes:
