@@ -13,10 +13,24 @@ that names the field, whatever the clock says and whatever else is known.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from itertools import starmap
+from typing import Any, Literal, TypeAlias, cast
+
+from swarm.canonical import CanonicalError, pack, unpack
+from swarm.envelope import MAX_PAYLOAD_BYTES
+from swarm.fields import INT_LIMIT, Fields, RecordError
 
 SCHEMA_VERSION = 1
+MAX_DIFF_BYTES = 64 * 1024
+MAX_PARENTS = 8
+MAX_PAIRS = 64
+MAX_BLOCKS = 256
+MAX_KNOBS = 32
+MAX_TRIALS = 64
+_NANO = 1_000_000_000
 
 PeerId: TypeAlias = str
 RecordId: TypeAlias = str
@@ -150,3 +164,210 @@ class Trials:
 
 
 Record: TypeAlias = Win | Replication | Trials
+
+
+def to_nano(value: float) -> int:
+    """
+    A metric value as an integer in nano-units, rounded to the nearest.
+
+    Raises:
+        RecordError: The value is not finite, or does not fit 64 bits.
+    """
+    if not math.isfinite(value) or abs(value) * _NANO > INT_LIMIT:
+        raise RecordError(f"{value} has no nano-units: it must be finite and below 9.2e9")
+    return round(value * _NANO)
+
+
+def from_nano(nano: int) -> float:
+    """An integer in nano-units as a metric value."""
+    return nano / _NANO
+
+
+def kind_of(record: Record) -> Kind:
+    """The word a record's payload, its journal row and its sync set go by."""
+    if isinstance(record, Win):
+        return "win"
+    return "replication" if isinstance(record, Replication) else "trials"
+
+
+def encode(record: Record) -> bytes:
+    """
+    The canonical payload of `record`.
+
+    Raises:
+        RecordError: The record breaks the schema; the message names the field.
+    """
+    header = {"kind": kind_of(record), "version": SCHEMA_VERSION}
+    try:
+        payload = pack(header | _plain_map(record))
+    except CanonicalError as error:
+        raise RecordError(f"record: {error}") from error
+    if decode(payload) != record:
+        raise RecordError("record: it reads back differently; are its arrays tuples?")
+    return payload
+
+
+def decode(payload: bytes) -> Record:
+    """
+    The record whose canonical payload is `payload`.
+
+    Args:
+        payload: Untrusted bytes.
+
+    Raises:
+        RecordError: Not canonical, of an unknown kind or version, or a field
+            missing, unknown, of the wrong type or out of range.
+    """
+    try:
+        value = unpack(payload, max_bytes=MAX_PAYLOAD_BYTES, max_items=MAX_BLOCKS)
+    except CanonicalError as error:
+        raise RecordError(f"record: {error}") from error
+    if not isinstance(value, dict):
+        raise RecordError("record: expected a map")
+    fields = cast(dict[str, object], value)
+    version, kind = fields.get("version"), fields.get("kind")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise RecordError(f"version: this node reads records of version {SCHEMA_VERSION}")
+    if kind == "win":
+        return _win(Fields(fields, _WIN_NAMES, ""))
+    if kind == "replication":
+        return _replication(Fields(fields, _REPLICATION_NAMES, ""))
+    if kind == "trials":
+        return _trials(Fields(fields, _TRIALS_NAMES, ""))
+    raise RecordError("kind: expected one of win, replication, trials")
+
+
+def _win(fields: Fields) -> Win:
+    return Win(
+        author=fields.peer_id("author"),
+        nickname=fields.line("nickname", 40, least=0),
+        topic=fields.line("topic", 256),
+        task=fields.cid("task"),
+        created_at_ms=fields.instant("created_at_ms"),
+        base=fields.cid_or_none("base"),
+        parents=fields.cids("parents", MAX_PARENTS),
+        diff=fields.code("diff", MAX_DIFF_BYTES),
+        tree=fields.tree_hash("tree"),
+        title=fields.line("title", 120),
+        rationale=fields.text("rationale", 2000),
+        family=fields.line("family", 32),
+        proposer=fields.line("proposer", 32),
+        pairs=_pairs(fields, "pairs", least=1),
+        blocks=_blocks(fields),
+        environment=_environment(fields),
+    )
+
+
+def _replication(fields: Fields) -> Replication:
+    return Replication(
+        author=fields.peer_id("author"),
+        nickname=fields.line("nickname", 40, least=0),
+        topic=fields.line("topic", 256),
+        task=fields.cid("task"),
+        created_at_ms=fields.instant("created_at_ms"),
+        win=fields.cid("win"),
+        challenge=fields.octets("challenge", 64),
+        pairs=_pairs(fields, "pairs"),
+        challenge_pairs=_pairs(fields, "challenge_pairs"),
+        baseline=cast(
+            tuple[tuple[int, int], ...], fields.seeded_rows("baseline", 2, 2 * MAX_PAIRS)
+        ),
+        holdout_nano=_nano_or_none(fields, "holdout_nano"),
+        environment=_environment(fields),
+    )
+
+
+def _trials(fields: Fields) -> Trials:
+    notes = fields.array("trials", MAX_TRIALS, least=1)
+    return Trials(
+        author=fields.peer_id("author"),
+        nickname=fields.line("nickname", 40, least=0),
+        topic=fields.line("topic", 256),
+        task=fields.cid("task"),
+        created_at_ms=fields.instant("created_at_ms"),
+        hardware_class=fields.line("hardware_class", 32),
+        trials=tuple(
+            _trial(Fields(note, _TRIAL_NAMES, f"trials.{index}"))
+            for index, note in enumerate(notes)
+        ),
+    )
+
+
+def _trial(fields: Fields) -> Trial:
+    return Trial(
+        base=fields.cid_or_none("base"),
+        base_tree=fields.tree_hash("base_tree"),
+        tree=fields.tree_hash("tree"),
+        title=fields.line("title", 120),
+        family=fields.line("family", 32),
+        proposer=fields.line("proposer", 32),
+        parents=fields.cids("parents", MAX_PARENTS),
+        knobs=_knobs(fields),
+        pairs=_pairs(fields, "pairs"),
+        outcome=fields.one_of("outcome", OUTCOMES),
+        milliseconds=fields.integer("milliseconds"),
+        finished_at_ms=fields.instant("finished_at_ms"),
+    )
+
+
+def _knobs(fields: Fields) -> tuple[tuple[str, str], ...]:
+    """Knob names with their literals; each row is read as a map of its two cells."""
+    knobs: list[tuple[str, str]] = []
+    for row in fields.array("knobs", MAX_KNOBS):
+        if type(row) is not tuple or len(cast(tuple[object, ...], row)) != 2:
+            raise RecordError(f"{fields.path('knobs')}: expected rows of a name and a literal")
+        name, literal = cast(tuple[object, object], row)
+        cells = Fields({"literal": literal, "name": name}, _KNOB_NAMES, fields.path("knobs"))
+        knobs.append((cells.line("name", 64), cells.line("literal", 256)))
+    if len({name for name, _ in knobs}) != len(knobs):
+        raise RecordError(f"{fields.path('knobs')}: the same knob twice")
+    return tuple(knobs)
+
+
+def _pairs(fields: Fields, name: str, *, least: int = 0) -> tuple[Pair, ...]:
+    return tuple(starmap(Pair, fields.seeded_rows(name, 3, MAX_PAIRS, least=least)))
+
+
+def _blocks(fields: Fields) -> tuple[Block, ...]:
+    return tuple(starmap(Block, fields.rows("blocks", 3, MAX_BLOCKS, lowest=0)))
+
+
+def _environment(fields: Fields) -> Environment:
+    inner = Fields(fields.value("environment"), _ENVIRONMENT_NAMES, "environment")
+    return Environment(
+        hardware_class=inner.line("hardware_class", 32),
+        device=inner.line("device", 120),
+        torch_version=inner.line("torch_version", 64),
+        milliseconds=inner.integer("milliseconds"),
+        peak_memory_bytes=inner.integer("peak_memory_bytes"),
+        isolation=inner.line("isolation", 32),
+    )
+
+
+def _nano_or_none(fields: Fields, name: str) -> int | None:
+    return None if fields.value(name) is None else fields.integer(name, least=-INT_LIMIT)
+
+
+def _plain_map(part: Any) -> dict[str, object]:
+    """A dataclass instance as a map of values that `pack` knows."""
+    return {field.name: _plain(getattr(part, field.name)) for field in dataclasses.fields(part)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (Pair, Block)):
+        return dataclasses.astuple(value)
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in cast(tuple[object, ...], value))
+    return _plain_map(value) if dataclasses.is_dataclass(value) else value
+
+
+def _names(part: Any, *header: str) -> tuple[str, ...]:
+    return tuple(sorted([*header, *(field.name for field in dataclasses.fields(part))]))
+
+
+_WIN_NAMES = _names(Win, "kind", "version")
+_REPLICATION_NAMES = _names(Replication, "kind", "version")
+_TRIALS_NAMES = _names(Trials, "kind", "version")
+_TRIAL_NAMES = _names(Trial)
+_ENVIRONMENT_NAMES = _names(Environment)
+_KNOB_NAMES = ("literal", "name")
