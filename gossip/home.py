@@ -27,7 +27,7 @@ class HomeError(Exception):
     """The home cannot be used; the message names it and the fix."""
 
 
-class HomeInUse(HomeError):
+class HomeInUse(HomeError):  # noqa: N818 - names the condition
     """Another node is running in this home."""
 
     def __init__(self, root: Path, pid: int | None) -> None:

@@ -25,23 +25,23 @@ class JournalError(Exception):
     """The journal cannot do what was asked; the message names the file and the fix."""
 
 
-class JournalMissing(JournalError):
+class JournalMissing(JournalError):  # noqa: N818 - names the condition
     """There is no journal at this path yet."""
 
 
-class JournalNewer(JournalError):
+class JournalNewer(JournalError):  # noqa: N818 - names the condition
     """A newer version of this program wrote the journal."""
 
 
-class JournalOlder(JournalError):
+class JournalOlder(JournalError):  # noqa: N818 - names the condition
     """An older version wrote the journal, and it was opened for reading only."""
 
 
-class JournalCorrupt(JournalError):
+class JournalCorrupt(JournalError):  # noqa: N818 - names the condition
     """The file is truncated, damaged, or not a journal."""
 
 
-class JournalFull(JournalError):
+class JournalFull(JournalError):  # noqa: N818 - names the condition
     """The disk has no room. What was written before stays readable."""
 
 
