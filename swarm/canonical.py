@@ -13,9 +13,9 @@ Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import cast
+from typing import Any, cast
 
 import msgpack
 
@@ -109,22 +109,30 @@ def _ascending(pairs: list[tuple[object, object]]) -> dict[str, object]:
 
 def _check_values(value: object, max_depth: int) -> None:
     """Refuse non-finite floats, unknown types and deep nesting, one level at a time."""
-    level: list[object] = [value]
+    level: list[Any] = [value]
     for _ in range(max_depth + 1):
         types = set(map(type, level))
         if not types <= _KNOWN:
             raise CanonicalError("an extension type")
         if float in types:
             _check_finite(level)
-        if not types & _CONTAINERS:
+        if types.isdisjoint(_CONTAINERS):
             return
-        arrays = [cast(tuple[object, ...], item) for item in level if type(item) is tuple]
-        maps = [cast(dict[str, object], item).values() for item in level if type(item) is dict]
-        level = list(chain(chain.from_iterable(arrays), chain.from_iterable(maps)))
+        level = _inside(level, types)
     raise CanonicalError(f"containers nested more than {max_depth} deep")
 
 
-def _check_finite(values: list[object]) -> None:
+def _inside(level: list[Any], types: set[type]) -> list[Any]:
+    """What the containers among `level` hold, in no particular order."""
+    inside: list[Iterable[Any]] = []
+    if tuple in types:
+        inside += [item for item in level if type(item) is tuple]
+    if dict in types:
+        inside += [item.values() for item in level if type(item) is dict]
+    return list(chain.from_iterable(inside))
+
+
+def _check_finite(values: list[Any]) -> None:
     if not all(math.isfinite(value) for value in values if isinstance(value, float)):
         raise CanonicalError("a float is not finite")
 

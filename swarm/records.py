@@ -16,8 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from itertools import starmap
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from swarm.canonical import CanonicalError, pack, unpack
 from swarm.envelope import MAX_PAYLOAD_BYTES
@@ -50,8 +49,7 @@ OUTCOMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """One base run and one candidate run on the same seed, metric in nano-units."""
 
     seed: int
@@ -59,8 +57,7 @@ class Pair:
     candidate_nano: int
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One held-out file: its size, and both arms' nano-bits summed over the pairs."""
 
     bytes: int
@@ -325,11 +322,11 @@ def _knobs(fields: Fields) -> tuple[tuple[str, str], ...]:
 
 
 def _pairs(fields: Fields, name: str, *, least: int = 0) -> tuple[Pair, ...]:
-    return tuple(starmap(Pair, fields.seeded_rows(name, 3, MAX_PAIRS, least=least)))
+    return tuple(map(Pair._make, fields.seeded_rows(name, 3, MAX_PAIRS, least=least)))
 
 
 def _blocks(fields: Fields) -> tuple[Block, ...]:
-    return tuple(starmap(Block, fields.rows("blocks", 3, MAX_BLOCKS, lowest=0)))
+    return tuple(map(Block._make, fields.rows("blocks", 3, MAX_BLOCKS, lowest=0)))
 
 
 def _environment(fields: Fields) -> Environment:
@@ -354,8 +351,6 @@ def _plain_map(part: Any) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, (Pair, Block)):
-        return dataclasses.astuple(value)
     if isinstance(value, tuple):
         return tuple(_plain(item) for item in cast(tuple[object, ...], value))
     return _plain_map(value) if dataclasses.is_dataclass(value) else value
