@@ -1,0 +1,90 @@
+"""
+Which records a peer keeps.
+
+Per author, kind and day the lowest ids stay, and of a kept record everything it
+was built on. Ids are hashes, so nobody chooses what is lowest, and the choice
+depends on the set alone: whatever order records came in, honest peers keep the
+same ones, within a bound per author and day.
+
+An ancestor that was dropped before its descendant came is offered again by
+whoever passes the descendant on, since that peer keeps both.
+
+Law: pure; the time only ends the life of trials.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from heapq import nsmallest
+
+from swarm.admission import TRIALS_LIFETIME_MS
+from swarm.records import Kind, PeerId, Record, RecordId, Replication, Win, kind_of
+
+EPOCH_MS = 24 * 60 * 60 * 1000
+KEPT_PER_EPOCH: Mapping[Kind, int] = {"win": 256, "replication": 256, "trials": 256}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What retention needs to know of a record; `ancestors` is what it was built on."""
+
+    id: RecordId
+    kind: Kind
+    author: PeerId
+    created_at_ms: int
+    ancestors: tuple[RecordId, ...] = ()
+
+
+def entry_of(record_id: RecordId, record: Record) -> Entry:
+    """The entry of a record: a win stands on its base and parents, a replication on its win."""
+    return Entry(
+        record_id, kind_of(record), record.author, record.created_at_ms, _ancestors(record)
+    )
+
+
+def keep(
+    entries: Iterable[Entry],
+    now_ms: int,
+    kept_per_epoch: Mapping[Kind, int] = KEPT_PER_EPOCH,
+) -> set[RecordId]:
+    """
+    The ids to keep of `entries`.
+
+    Args:
+        entries: Every record at hand, in any order.
+        now_ms: The time here, Unix epoch milliseconds.
+        kept_per_epoch: How many ids stay per author, kind and day (UTC).
+
+    Returns:
+        A subset of the entries' ids.
+    """
+    living = {entry.id: entry for entry in entries if not _is_expired(entry, now_ms)}
+    groups: defaultdict[tuple[PeerId, Kind, int], list[RecordId]] = defaultdict(list)
+    for entry in living.values():
+        groups[entry.author, entry.kind, entry.created_at_ms // EPOCH_MS].append(entry.id)
+    kept: set[RecordId] = set()
+    for (_, kind, _), ids in groups.items():
+        kept.update(nsmallest(kept_per_epoch[kind], ids))
+    return _with_ancestors(kept, living)
+
+
+def _with_ancestors(kept: set[RecordId], living: Mapping[RecordId, Entry]) -> set[RecordId]:
+    """`kept` and everything among `living` that it was built on."""
+    reached = set(kept)
+    waiting = list(kept)
+    while waiting:
+        for ancestor in living[waiting.pop()].ancestors:
+            if ancestor in living and ancestor not in reached:
+                reached.add(ancestor)
+                waiting.append(ancestor)
+    return reached
+
+
+def _is_expired(entry: Entry, now_ms: int) -> bool:
+    return entry.kind == "trials" and entry.created_at_ms + TRIALS_LIFETIME_MS <= now_ms
+
+
+def _ancestors(record: Record) -> tuple[RecordId, ...]:
+    if isinstance(record, Win):
+        return ((record.base,) if record.base else ()) + record.parents
+    return (record.win,) if isinstance(record, Replication) else ()
