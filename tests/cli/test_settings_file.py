@@ -1,0 +1,133 @@
+"""Settings come from where they should, and a wrong one is named with its place."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cli.settings_file import SettingsError, load_settings, profiles
+from swarm.settings import Settings
+
+
+def load(
+    tmp_path: Path,
+    *,
+    home: str | bytes | None = None,
+    profile: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    **flags: object,
+) -> Settings:
+    file = tmp_path / "settings.toml"
+    if home is not None:
+        file.write_bytes(home if isinstance(home, bytes) else home.encode())
+    return load_settings(
+        home_file=file,
+        profile=profile,
+        environment=environment or {},
+        flags={key.replace("__", "."): value for key, value in flags.items()},
+    )
+
+
+def test_nothing_said_gives_the_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path) == Settings.model_validate({})
+
+
+@pytest.mark.parametrize("name", profiles())
+def test_every_profile_that_ships_is_valid(tmp_path: Path, name: str) -> None:
+    assert isinstance(load(tmp_path, profile=name), Settings)
+
+
+def test_the_profiles_named_in_the_documents_ship() -> None:
+    assert {"laptop", "gpu", "private", "demo"} <= set(profiles())
+
+
+def test_stronger_sources_win_key_by_key(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        'task = "a"\n[node]\nnickname = "profile"\nnice = 1\nworkers = 1\nexperiments = 1\n'
+    )
+    settings = load(
+        tmp_path,
+        profile=str(profile),
+        home='[node]\nnickname = "home"\nnice = 2\nworkers = 2\n',
+        environment={"SWARM_NODE__NICE": "3", "SWARM_NODE__WORKERS": "3", "PATH": "x"},
+        node__workers=4,
+        node__nickname=None,
+    )
+    assert settings.task == "a"
+    assert settings.node.experiments == 1
+    assert settings.node.nickname == "home"
+    assert settings.node.nice == 3
+    assert settings.node.workers == 4
+
+
+def test_the_environment_names_the_profile(tmp_path: Path) -> None:
+    assert load(tmp_path, environment={"SWARM_PROFILE": "demo"}).task == "quick"
+    chosen = load(tmp_path, profile="laptop", environment={"SWARM_PROFILE": "demo"})
+    assert chosen.task == "tinypy"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/ip4/1.2.3.4/tcp/1, /ip4/1.2.3.4/tcp/2", '["/ip4/1.2.3.4/tcp/1","/ip4/1.2.3.4/tcp/2"]'],
+)
+def test_a_list_in_the_environment(tmp_path: Path, text: str) -> None:
+    settings = load(tmp_path, environment={"SWARM_NETWORK__BOOTSTRAP_PEERS": text})
+    assert settings.network.bootstrap_peers == ("/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/tcp/2")
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        ("[node]\nworkers = 0\n", r"settings\.toml: node\.workers: .*greater than or equal to 1"),
+        ("[node]\nworker = 2\n", r"settings\.toml: node\.worker: no such .*mean workers\?"),
+        ("colour = 1\n", r"settings\.toml: colour: no such setting; known are task, node"),
+        ("node = 3\n", r"settings\.toml: node: "),
+        ("[node]\nnickname = ['x']\n", r"settings\.toml: node\.nickname: .*string"),
+        ("[network]\nlisten_addrs = ['x']\n", r"settings\.toml: network\.listen_addrs: .*pattern"),
+        ("task = 1\nnode 2\n", r"settings\.toml: not TOML: .*line 2"),
+        (b"\xff\xfe", r"settings\.toml: not UTF-8"),
+        (b"#" * 1_100_000, r"settings\.toml: larger than 1 MiB"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, home: str | bytes, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(tmp_path, home=home)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SWARM_NODE__WORKERS", "many", "the environment: SWARM_NODE__WORKERS: .*integer"),
+        ("SWARM_NODE__WORKER", "2", "the environment: SWARM_NODE__WORKER: no such setting"),
+        ("SWARM_TSAK", "quick", r"the environment: SWARM_TSAK: no such .*mean task\?"),
+        ("SWARM_NETWORK__JOIN", "[1", "the environment: SWARM_NETWORK__JOIN: "),
+        ("SWARM_NODE", "2", "the environment: SWARM_NODE: "),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_named(
+    tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(tmp_path, environment={name: value})
+
+
+def test_a_wrong_flag_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"the command line: node\.experiments: .*not 0"):
+        load(tmp_path, home="[node]\nexperiments = 3\n", node__experiments=0)
+
+
+def test_an_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"'lapptop' is not known: use demo, gpu, laptop"):
+        load(tmp_path, profile="lapptop")
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(tmp_path, home="[node]\nworkers = 0\nnice = 99\n", environment={"SWARM_X": "1"})
+    assert len(str(error.value).splitlines()) == 3
+
+
+def test_a_wrong_value_is_named_even_where_a_stronger_one_hides_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"settings\.toml: node: "):
+        load(tmp_path, home="node = 3\n", node__workers=2)
