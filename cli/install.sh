@@ -50,7 +50,7 @@ torch_range() { sed -n 's/^ *"\(torch[<>=][^"]*\)",*$/\1/p' pyproject.toml; }
 # What pip would do for PyTorch without asking any index: prints "installed", the
 # version of a CPU build it was given locally, or nothing.
 local_torch() {
-    pip --quiet install --dry-run --no-deps --no-index --report - "$(torch_range)" 2>/dev/null |
+    pip -qq install --dry-run --no-deps --no-index --report - "$(torch_range)" 2>/dev/null |
         "$python" -c '
 import json, sys
 found = [item["metadata"]["version"] for item in json.load(sys.stdin)["install"]]
@@ -67,7 +67,7 @@ install_cpu_torch() {
         ;;
     *+cpu)
         say "[2/3] PyTorch $version, the CPU build offered on this machine"
-        if pip --quiet install --no-deps --no-index "torch==$version"; then return; fi
+        if pip -qq install --no-deps --no-index "torch==$version"; then return; fi
         ;;
     esac
     say "[2/3] PyTorch's CPU build from $torch_index (about 0.2 GB)"
@@ -89,8 +89,8 @@ fi
 if wants_cpu_torch; then install_cpu_torch; else say "[2/3] PyTorch's default build for this machine comes with step 3"; fi
 say "[3/3] installing research-swarm and its libraries (a minute or two)"
 case "$extra" in
-node) pip --quiet install --editable . ;;
-*) pip --quiet install --editable ".[$extra]" ;;
+node) pip -qq install --editable . ;;
+*) pip -qq install --editable ".[$extra]" ;;
 esac
 printf '%s\n%s\n' "$extra" "$(key)" >"$stamp"
 say "[3/3] done"
