@@ -60,16 +60,18 @@ find_python() {
     done
 }
 
-find_compiler() {
-    if [ "$(uname -s)" = Darwin ] && ! xcode-select -p >/dev/null 2>&1; then return; fi
-    for candidate in ${CC-} cc gcc clang; do
-        if have "$candidate"; then echo "$candidate" && return; fi
-    done
-}
-
 # includes COMPILER HEADER [FLAG]: the compiler finds the header.
 includes() {
     printf '#include <%s>\n' "$2" | "$1" ${3+"$3"} -E -x c - >/dev/null 2>&1
+}
+
+# Prints a compiler that has its own library's headers, or nothing. On a Mac, cc
+# exists before it works; only xcode-select knows.
+find_compiler() {
+    if [ "$(uname -s)" = Darwin ] && ! xcode-select -p >/dev/null 2>&1; then return; fi
+    for candidate in ${CC-} cc gcc clang; do
+        if have "$candidate" && includes "$candidate" stdlib.h; then echo "$candidate" && return; fi
+    done
 }
 
 # missing_build_parts PYTHON: of compiler, Python.h and gmp.h, those not here.

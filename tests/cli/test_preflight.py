@@ -145,7 +145,7 @@ def test_root_on_debian_gets_it_installed(machine: Machine) -> None:
     assert result.returncode == 0, result.stderr
     assert machine.log.read_text().splitlines() == [
         "apt-get update -qq",
-        "apt-get install -y python3-dev libgmp-dev",
+        "apt-get install -y build-essential python3-dev libgmp-dev",
     ]
 
 
