@@ -1,0 +1,128 @@
+"""
+One question and one answer on a stream.
+
+A frame is its length in four bytes, big-endian, and then its bytes. Streams of
+py-libp2p have no deadlines and no limits of their own, so both are here: who
+announces more than allowed, or takes longer, is cut off.
+
+Law: at most `AT_ONCE` calls are answered at a time, `PER_PEER` of them for one
+peer; more are refused, not queued.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Protocol
+
+import trio
+
+from gossip.transport import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, PeerId, Responder
+
+_log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+PER_PEER = 4
+ANSWER_S = 20.0
+_LENGTH_BYTES = 4
+
+
+class FrameError(Exception):
+    """The other side sent no frame that we accept."""
+
+
+class Readable(Protocol):
+    """Something that gives bytes; an empty read is its end."""
+
+    async def read(self, n: int | None = None) -> bytes:
+        """Up to ``n`` bytes."""
+        ...
+
+
+class Duplex(Readable, Protocol):
+    """A byte stream both ways."""
+
+    async def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        ...
+
+    async def close(self) -> None:
+        """End our side in good order."""
+        ...
+
+    async def reset(self) -> None:
+        """Abandon both sides."""
+        ...
+
+
+async def write_frame(stream: Duplex, data: bytes) -> None:
+    """Send one frame."""
+    await stream.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
+
+
+async def read_frame(stream: Readable, most_bytes: int) -> bytes:
+    """
+    Read one frame.
+
+    Raises:
+        FrameError: It is longer than ``most_bytes``, or the stream ended first.
+    """
+    size = int.from_bytes(await _exactly(stream, _LENGTH_BYTES), "big")
+    if size > most_bytes:
+        raise FrameError(f"a frame of {size} bytes, at most {most_bytes} allowed")
+    return await _exactly(stream, size)
+
+
+async def _exactly(stream: Readable, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        piece = await stream.read(size - len(data))
+        if not piece:
+            raise FrameError(f"the stream ended after {len(data)} of {size} bytes")
+        data += piece
+    return bytes(data)
+
+
+async def ask(stream: Duplex, request: bytes) -> bytes:
+    """Send a request and read its answer; the deadline is the caller's."""
+    await write_frame(stream, request)
+    return await read_frame(stream, MAX_RESPONSE_BYTES)
+
+
+class Desk:
+    """Answers the calls of all peers, a bounded number at a time."""
+
+    def __init__(self) -> None:
+        self.responder: Responder | None = None
+        self._busy: Counter[PeerId] = Counter()
+
+    async def answer(self, stream: Duplex, peer: PeerId) -> None:
+        """
+        Answer one call within `ANSWER_S`, or reset its stream.
+
+        A responder that fails costs this call and is logged.
+        """
+        if self._busy.total() >= AT_ONCE or self._busy[peer] >= PER_PEER:
+            await stream.reset()
+            return
+        self._busy[peer] += 1
+        try:
+            with trio.move_on_after(ANSWER_S) as deadline:
+                await self._answer(stream, peer)
+            if deadline.cancelled_caught:
+                await stream.reset()
+        finally:
+            self._busy[peer] -= 1
+            if not self._busy[peer]:
+                del self._busy[peer]
+
+    async def _answer(self, stream: Duplex, peer: PeerId) -> None:
+        try:
+            request = await read_frame(stream, MAX_REQUEST_BYTES)
+            if self.responder is None:
+                raise FrameError("nobody answers calls here yet")
+            await write_frame(stream, await self.responder(peer, request))
+            await stream.close()
+        except Exception as error:  # noqa: BLE001 - the containment point for one call
+            _log.info("a call from %s failed: %r", peer, error)
+            await stream.reset()

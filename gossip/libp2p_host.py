@@ -1,0 +1,364 @@
+"""
+One life of a hardened py-libp2p host: opened, used, closed, never repaired.
+
+This is the only module beside `gossip.guards` that touches py-libp2p, and it
+costs 0.6 s and 40 MB to import: import it where a network is started, not at
+the top of a file.
+
+Law: services run before the host listens (the other order crashes when a peer
+connects in between), listeners are closed on every way out (a leaked one keeps
+taking connections), and what libp2p raises stays an exception of this life for
+the supervisor in `gossip.libp2p_transport` to deal with.
+
+Source: https://github.com/libp2p/py-libp2p at 0.8.1
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import psutil
+import trio
+from libp2p import new_host
+from libp2p.abc import IHost, INetStream
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_new_x25519_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.network.config import ConnectionConfig
+from libp2p.network.exceptions import SwarmException
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStoreError
+from libp2p.rcmgr.manager import ResourceManager
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+
+from gossip.guards import GuardedPubsub, guard_host, new_router
+from gossip.identity import Identity
+from gossip.message_id import message_id
+from gossip.multiaddress import Address, AddressError, parse
+from gossip.transport import DialError, PeerId, TransportError, Verdict
+
+_log = logging.getLogger(__name__)
+
+MESHSUB = ("/meshsub/1.1.0", "/meshsub/1.0.0")
+CALL_PROTOCOL = "/research-swarm/sync/1.0.0"
+MAX_ADDRS_PER_PEER = 8
+CLOSE_S = 5.0
+
+
+class Stream(Protocol):
+    """A byte stream to one peer."""
+
+    async def read(self, n: int | None = None) -> bytes:
+        """Up to ``n`` bytes."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        ...
+
+    async def close(self) -> None:
+        """End our side in good order."""
+        ...
+
+    async def reset(self) -> None:
+        """Abandon both sides."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a host calls while it lives. None of these may wait, but ``answer``."""
+
+    verdict: Verdict
+    deliver: Callable[[bytes, PeerId], None]
+    connected: Callable[[PeerId, bool], None]
+    answer: Callable[[Stream, PeerId], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections, and how often GossipSub tidies its mesh."""
+
+    connections: int = 128
+    connections_per_ip: int = 32
+    heartbeat_s: float = 1.0
+
+
+class Network:
+    """A host that listens and gossips on one topic."""
+
+    def __init__(self, host: IHost, pubsub: GuardedPubsub, topic: str) -> None:
+        self._host = host
+        self._pubsub = pubsub
+        self._topic = topic
+
+    @property
+    def bound(self) -> tuple[Address, ...]:
+        """The addresses bound, ports filled in."""
+        addresses = cast(Any, self._host).get_transport_addrs()
+        return tuple(parse(str(address)) for address in addresses)
+
+    @property
+    def listen_addrs(self) -> tuple[str, ...]:
+        """Full multiaddrs that others can dial."""
+        return tuple(_texts(self._host.get_addrs()))
+
+    def peers(self) -> tuple[PeerId, ...]:
+        """Peers with a live connection."""
+        return tuple(str(peer) for peer in self._host.get_connected_peers())
+
+    def addrs_of(self, peer: PeerId) -> tuple[str, ...]:
+        """Where a peer says it can be dialled; empty until it has said so."""
+        try:
+            known = self._host.get_peerstore().peer_info(ID.from_string(peer)).addrs
+        except (PeerStoreError, ValueError):
+            return ()
+        return _dialable(known, peer)
+
+    async def publish(self, data: bytes) -> None:
+        """Send a message to the mesh."""
+        await self._pubsub.publish(self._topic, data)
+
+    async def open_stream(self, peer: PeerId) -> Stream:
+        """
+        A stream for one call to a connected peer.
+
+        Raises:
+            TransportError: The peer is gone or does not speak our protocol.
+        """
+        if peer not in self.peers():
+            raise TransportError(f"{peer} is not connected")
+        try:
+            protocols = [TProtocol(CALL_PROTOCOL)]
+            return cast(Stream, await self._host.new_stream(ID.from_string(peer), protocols))
+        except Exception as error:
+            raise TransportError(f"no stream to {peer}: {error}") from error
+
+    async def dial(self, address: Address) -> PeerId:
+        """
+        Connect to exactly this address.
+
+        Raises:
+            DialError: Nobody there, or not who should be.
+        """
+        peer = address.peer or ""
+        swarm = cast(Swarm, self._host.get_network())
+        swarm.unblock_peer(ID.from_string(peer))
+        try:
+            await swarm.dial_addr(Multiaddr(str(address)), ID.from_string(peer))
+        except SwarmException as error:
+            raise DialError(_why_not(address, error)) from error
+        return peer
+
+
+@asynccontextmanager
+async def open_network(
+    identity: Identity, topic: str, listen: Iterable[Address], hooks: Hooks, limits: Limits
+) -> AsyncGenerator[Network]:
+    """
+    Run a host until the block ends.
+
+    Raises:
+        TransportError: It could not listen.
+    """
+    _let_logs_through()
+    host = _new_host(identity, limits)
+    guard_host(host, connections_per_ip=limits.connections_per_ip)
+    router = new_router(MESHSUB, limits.heartbeat_s)
+    pubsub = GuardedPubsub(
+        host,
+        router,
+        topic=topic,
+        verdict=hooks.verdict,
+        deliver=hooks.deliver,
+        message_id=message_id,
+    )
+    host.set_stream_handler(TProtocol(CALL_PROTOCOL), _answering(hooks))
+    host.get_network().register_notifee(cast(Any, _Comings(hooks)))
+    addresses = [Multiaddr(address.base) for address in listen]
+    try:
+        async with (
+            background_trio_service(pubsub),
+            background_trio_service(router),
+            host.run(addresses),
+        ):
+            _check_listening(host, addresses)
+            await pubsub.wait_until_ready()
+            await pubsub.subscribe(topic)
+            try:
+                yield Network(host, pubsub, topic)
+            finally:
+                await _hang_up(host)
+    finally:
+        await _close_listeners(host)
+
+
+def _new_host(identity: Identity, limits: Limits) -> IHost:
+    """
+    A host with noise alone (the stock one also accepts plaintext, where anybody
+    may claim any id), without redialling of its own, and without the stock
+    refusal of connections while the machine's memory is over 90 % used, which
+    is what training does.
+    """
+    key_pair = create_new_key_pair(identity.seed)
+    noise = NoiseTransport(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
+    return new_host(
+        key_pair=key_pair,
+        sec_opt={NOISE_ID: noise},
+        muxer_preference="YAMUX",
+        connection_config=ConnectionConfig(
+            max_connections=limits.connections,
+            high_watermark=limits.connections,
+            min_connections=0,
+            low_watermark=0,
+            max_connections_per_peer=2,
+            enable_health_monitoring=True,
+            health_check_interval=15,
+            ping_timeout=5,
+            abort_connection_on_ping_failure=True,
+        ),
+        resource_manager=ResourceManager(
+            enable_metrics=False,
+            enable_memory_limits=False,
+            enable_circuit_breaker=False,
+            enable_graceful_degradation=False,
+        ),
+        addrs_factory=_without_wildcards,
+        disable_identify_address_discovery=True,
+    )
+
+
+def _check_listening(host: IHost, wanted: list[Multiaddr]) -> None:
+    listening = host.get_network().listeners
+    for address in wanted:
+        if str(address) not in listening:
+            raise TransportError(f"could not listen on {address}")
+
+
+async def _hang_up(host: IHost) -> None:
+    """Close every connection, so that peers see the end now and not when memory is freed."""
+    with trio.move_on_after(CLOSE_S, shield=True):
+        async with trio.open_nursery() as nursery:
+            for peer in host.get_connected_peers():
+                nursery.start_soon(host.get_network().close_peer, peer)
+
+
+async def _close_listeners(host: IHost) -> None:
+    with trio.move_on_after(CLOSE_S, shield=True):
+        for listener in list(cast(Any, host.get_network()).listeners.values()):
+            await listener.close()
+
+
+def _answering(hooks: Hooks) -> Callable[[INetStream], Awaitable[None]]:
+    async def answer(stream: INetStream) -> None:
+        await hooks.answer(cast(Stream, stream), str(stream.muxed_conn.peer_id))
+
+    return answer
+
+
+class _Comings:
+    """Tells the hooks when a peer's first connection opens and its last one ends."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+
+    async def connected(self, network: Any, conn: Any) -> None:
+        peer = conn.muxed_conn.peer_id
+        if len(network.get_connections(peer)) == 1:
+            self._hooks.connected(str(peer), True)
+
+    async def disconnected(self, network: Any, conn: Any) -> None:
+        peer = conn.muxed_conn.peer_id
+        if not network.get_connections(peer):
+            self._hooks.connected(str(peer), False)
+
+    async def opened_stream(self, network: Any, stream: Any) -> None:
+        return
+
+    async def closed_stream(self, network: Any, stream: Any) -> None:
+        return
+
+    async def listen(self, network: Any, multiaddr: Any) -> None:
+        return
+
+    async def listen_close(self, network: Any, multiaddr: Any) -> None:
+        return
+
+
+def _let_logs_through() -> None:
+    """Importing libp2p cuts its loggers off from everybody's handlers; join them again."""
+    logger = logging.getLogger("libp2p")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.ERROR)
+
+
+def _without_wildcards(addresses: list[Multiaddr]) -> list[Multiaddr]:
+    """Replace 0.0.0.0 and :: by the addresses this machine has, the reachable ones first."""
+    found: list[Multiaddr] = []
+    for multiaddr in addresses:
+        address = parse(str(multiaddr))
+        hosts = _interface_ips(address.family) if address.wildcard else [address.host]
+        for host in hosts[:MAX_ADDRS_PER_PEER]:
+            found.append(Multiaddr(f"/{address.family}/{host}/tcp/{address.port}"))
+    return found
+
+
+def _interface_ips(family: str) -> list[str]:
+    version = 6 if family == "ip6" else 4
+    ips: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
+    for entries in psutil.net_if_addrs().values():
+        for entry in entries:
+            try:
+                ip = ipaddress.ip_address(entry.address)
+            except ValueError:
+                continue
+            if ip.version == version and not ip.is_link_local:
+                ips.add(ip)
+    return [str(ip) for ip in sorted(ips, key=lambda ip: (ip.is_loopback, int(ip)))]
+
+
+def _texts(addresses: Iterable[object]) -> list[str]:
+    return list(dict.fromkeys(str(address) for address in addresses))
+
+
+def _dialable(addresses: Iterable[object], peer: PeerId) -> tuple[str, ...]:
+    """The addresses that we could dial, as full multiaddrs, a bounded number of them."""
+    found: list[str] = []
+    for text in _texts(addresses)[:64]:
+        try:
+            address = parse(text)
+        except AddressError:
+            continue
+        if address.port and not address.wildcard and address.peer in (None, peer):
+            found.append(f"{address.base}/p2p/{peer}")
+    return tuple(dict.fromkeys(found))[:MAX_ADDRS_PER_PEER]
+
+
+def _why_not(address: Address, error: BaseException) -> str:
+    reasons = " ".join(str(reason) for reason in _causes(error))
+    if "mismatch" in reasons.lower():
+        return f"{address.base} answers under another peer id: check the part after /p2p/"
+    return (
+        f"cannot reach {address}: is that node running, and does the port pass its firewall? "
+        f"({_root(error)})"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterable[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _root(error: BaseException) -> BaseException:
+    return list(_causes(error))[-1]

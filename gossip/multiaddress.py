@@ -1,0 +1,94 @@
+"""
+The few multiaddrs we speak, read without importing a network library.
+
+Law: an address is data from a person or a peer; anything but
+``/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT`` with at most a ``/p2p/PEER`` after it
+is refused with a sentence that says what a good one looks like.
+
+Source: https://github.com/multiformats/multiaddr
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from swarm.peer_id import PeerIdError, public_key_of
+
+EXAMPLE = "/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…"
+MAX_CHARS = 512
+_DNS_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+
+class AddressError(ValueError):
+    """Not a multiaddr that this node can use; the text says why and shows a good one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A TCP address; ``peer`` is the id expected there, if it names one."""
+
+    family: str
+    host: str
+    port: int
+    peer: str | None = None
+
+    @property
+    def base(self) -> str:
+        """The multiaddr without its ``/p2p/`` part."""
+        return f"/{self.family}/{self.host}/tcp/{self.port}"
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it stands for every address of a machine."""
+        return self.host in ("0.0.0.0", "::")
+
+    def __str__(self) -> str:
+        return self.base if self.peer is None else f"{self.base}/p2p/{self.peer}"
+
+
+def parse(text: str) -> Address:
+    """
+    Read a multiaddr.
+
+    Raises:
+        AddressError: It is not a TCP multiaddr of the form above.
+    """
+    if len(text) > MAX_CHARS:
+        raise AddressError(f"address longer than {MAX_CHARS} characters; expected {EXAMPLE}")
+    parts = text.split("/")
+    if len(parts) not in (5, 7) or parts[0] or parts[3] != "tcp":
+        raise AddressError(f"{text!r} is not a TCP multiaddr; expected one like {EXAMPLE}")
+    if len(parts) == 7 and parts[5] != "p2p":
+        raise AddressError(f"{text!r} ends in /{parts[5]}/; expected /p2p/ and a peer id")
+    peer = _peer(text, parts[6]) if len(parts) == 7 else None
+    return Address(parts[1], _host(text, parts[1], parts[2]), _port(text, parts[4]), peer)
+
+
+def _host(text: str, family: str, host: str) -> str:
+    if family in ("dns", "dns4", "dns6"):
+        if not _DNS_NAME.fullmatch(host):
+            raise AddressError(f"{text!r}: {host!r} is not a host name")
+        return host
+    reader = {"ip4": ipaddress.IPv4Address, "ip6": ipaddress.IPv6Address}.get(family)
+    if reader is None:
+        raise AddressError(f"{text!r} starts with /{family}/; expected /ip4/, /ip6/ or /dns4/")
+    try:
+        return str(reader(host))
+    except ValueError:
+        raise AddressError(f"{text!r}: {host!r} is not an {family} address") from None
+
+
+def _port(text: str, port: str) -> int:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536):
+        raise AddressError(f"{text!r}: {port!r} is not a TCP port (0 to 65535)")
+    return int(port)
+
+
+def _peer(text: str, peer: str) -> str:
+    try:
+        public_key_of(peer)
+    except PeerIdError as error:
+        raise AddressError(f"{text!r}: the peer id after /p2p/ is not one: {error}") from None
+    return peer

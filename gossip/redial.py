@@ -1,0 +1,170 @@
+"""
+Staying connected: to the peers we were told to join, and to some we know.
+
+py-libp2p does not redial a peer that went away. Here every address has its own
+growing wait, so one that never answers costs one dial in five minutes, and one
+that comes back is found soon.
+
+Law: an unreachable peer is a sentence for the screen once, then silence and
+more tries; it is never an error of the node.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import trio
+
+from gossip.backoff import Backoff
+from gossip.peer_book import PeerBook
+from gossip.transport import DialError, PeerId, Transport
+
+ENOUGH_PEERS = 8
+ROUND_S = 2.0
+SAVE_EVERY_ROUNDS = 15
+FIRST_WAIT_S = 1.0
+MOST_WAIT_S = 300.0
+DIALS_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class _Target:
+    """One peer to dial: its addresses, tried in turn, and when it may be tried next."""
+
+    addrs: tuple[str, ...]
+    backoff: Backoff
+    next_at: float = 0.0
+
+
+async def keep_connected(
+    transport: Transport,
+    book: PeerBook,
+    joins: Iterable[str],
+    *,
+    now_ms: Callable[[], int],
+    on_trouble: Callable[[str], None],
+    uniform: Callable[[], float] = random.random,
+) -> None:
+    """
+    Dial, redial and keep the book, until cancelled.
+
+    Args:
+        transport: The network.
+        book: Known peers; updated from whoever is connected, and saved.
+        joins: Multiaddrs the user asked for: always redialled.
+        now_ms: The wall clock, Unix milliseconds.
+        on_trouble: Told once for each join that cannot be reached.
+        uniform: Draws a float in [0, 1), for jitter.
+    """
+    keeper = _Keeper(transport, book, tuple(joins), now_ms, on_trouble, uniform)
+    try:
+        while True:
+            for _ in range(SAVE_EVERY_ROUNDS):
+                await keeper.round()
+                await trio.sleep(ROUND_S)
+            keeper.save()
+    finally:
+        keeper.note_peers()
+        keeper.save()
+
+
+class _Keeper:
+    def __init__(
+        self,
+        transport: Transport,
+        book: PeerBook,
+        joins: tuple[str, ...],
+        now_ms: Callable[[], int],
+        on_trouble: Callable[[str], None],
+        uniform: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._book = book
+        self._joins = joins
+        self._now_ms = now_ms
+        self._on_trouble = on_trouble
+        self._uniform = uniform
+        self._targets: dict[str, _Target] = {}
+        self._told: set[str] = set()
+
+    async def round(self) -> None:
+        """Note who is connected and dial who should be and may be tried now."""
+        self.note_peers()
+        limit = trio.CapacityLimiter(DIALS_AT_ONCE)
+        async with trio.open_nursery() as nursery:
+            for name, target in self._due():
+                nursery.start_soon(self._dial, name, target, limit)
+
+    def note_peers(self) -> None:
+        """Write the connected peers into the book."""
+        for peer in self._transport.peers():
+            self._book.note(peer, self._transport.addrs_of(peer), self._now_ms())
+
+    def save(self) -> None:
+        """Write the book to disk; a full disk costs the book, nothing else."""
+        known = {*self._joins, *self._book.entries}
+        self._targets = {name: t for name, t in self._targets.items() if name in known}
+        try:
+            self._book.save()
+        except OSError as error:
+            self._tell(str(self._book.path), f"cannot save the peer book: {error}")
+
+    def _due(self) -> list[tuple[str, _Target]]:
+        connected = set(self._transport.peers())
+        wanted = [(join, (join,)) for join in self._joins if _peer_of(join) not in connected]
+        if len(connected) < ENOUGH_PEERS:
+            wanted += self._acquaintances(connected, ENOUGH_PEERS - len(connected))
+        now = trio.current_time()
+        due: list[tuple[str, _Target]] = []
+        for name, addrs in wanted:
+            target = self._targets.setdefault(name, self._new_target(addrs))
+            target.addrs = addrs
+            if now >= target.next_at:
+                due.append((name, target))
+        return due
+
+    def _acquaintances(
+        self, connected: set[PeerId], most: int
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        joined = {_peer_of(join) for join in self._joins}
+        strangers = [
+            entry
+            for entry in self._book.latest_first()
+            if entry.peer not in connected | joined | {self._transport.peer_id}
+        ]
+        now = trio.current_time()
+        ready = [
+            e
+            for e in strangers
+            if e.peer not in self._targets or now >= self._targets[e.peer].next_at
+        ]
+        return [(entry.peer, entry.addrs) for entry in ready[: 2 * most]]
+
+    def _new_target(self, addrs: tuple[str, ...]) -> _Target:
+        return _Target(addrs, Backoff(FIRST_WAIT_S, MOST_WAIT_S, self._uniform))
+
+    async def _dial(self, name: str, target: _Target, limit: trio.CapacityLimiter) -> None:
+        async with limit:
+            addr = target.addrs[target.backoff.failures % len(target.addrs)]
+            try:
+                await self._transport.dial(addr)
+            except DialError as error:
+                wait_s = target.backoff.failed()
+                target.next_at = trio.current_time() + wait_s
+                if name in self._joins:
+                    self._tell(name, f"{error} Trying again in the background.")
+                return
+            target.backoff.succeeded()
+            target.next_at = trio.current_time() + FIRST_WAIT_S
+            self._told.discard(name)
+
+    def _tell(self, about: str, sentence: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            self._on_trouble(sentence)
+
+
+def _peer_of(multiaddr: str) -> PeerId:
+    return multiaddr.rpartition("/")[2]

@@ -1,0 +1,270 @@
+"""
+Sync: the guarantee behind gossip.
+
+A node pulls what it lacks from whoever connects and, every interval, from a
+random peer: compare digests, ask for the ids of buckets that differ, fetch what
+is missing in bounded batches. What gossip lost and what late joiners missed
+arrives this way.
+
+Law: pulling is idempotent and one partner at a time; a partner that lies,
+stalls or talks garbage costs at most its turn, and then rests. What arrives is
+bytes for ``accept`` to judge: nothing is believed here.
+
+Protocol: ``/research-swarm/sync/1.0.0``, messages in `gossip.sync_messages`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from gossip.backoff import Backoff
+from gossip.digest import Index, differing, index_of, missing
+from gossip.sync_answers import Answers, Store
+from gossip.sync_messages import (
+    MAX_IDS_PER_FETCH,
+    MAX_IDS_PER_PAGE,
+    AskDigest,
+    AskIds,
+    AskRecords,
+    AskVisit,
+    Question,
+    SyncError,
+    read_digest,
+    read_ids,
+    read_records,
+    write_question,
+)
+from gossip.transport import CallError, PeerId, Transport
+
+_log = logging.getLogger(__name__)
+
+Accept = Callable[[bytes, PeerId], Awaitable[object]]
+"""Judges one envelope from a peer. Must not raise for what the envelope holds."""
+
+CALL_S = 10.0
+MAX_IDS_PER_TURN = 100_000
+MAX_RECORDS_PER_TURN = 20_000
+ASKED_LIMIT = 20_000
+ASK_AGAIN_S = 600.0
+REST_MOST_S = 300.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one partner gave: envelopes fetched, and whether it had more than fits a turn."""
+
+    fetched: int = 0
+    more: bool = False
+
+
+class Sync:
+    """
+    One node's reconciliation with its peers.
+
+    Args:
+        transport: The network.
+        store: What we hold.
+        accept: Takes each envelope that we lacked.
+        scope: The topic and schema version, as text; others are not talked to.
+        kinds: The kinds of records, in the order to pull them.
+        interval_s: Seconds between pulls from a random peer.
+        turn_s: Seconds that one partner's turn may take.
+        uniform: Draws a float in [0, 1).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        store: Store,
+        accept: Accept,
+        *,
+        scope: str,
+        kinds: Sequence[str],
+        interval_s: float = 20.0,
+        turn_s: float = 60.0,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._transport = transport
+        self._store = store
+        self._accept = accept
+        self._scope = scope
+        self._kinds = tuple(kinds)
+        self._interval_s = interval_s
+        self._turn_s = turn_s
+        self._uniform = uniform
+        self._asked = _Asked()
+        self._due: OrderedDict[PeerId, None] = OrderedDict()
+        self._wake = trio.Event()
+        self._rest: dict[PeerId, tuple[float, Backoff]] = {}
+        self._turn_taken = trio.Event()
+        self._one_turn = trio.Lock()
+        self._answers = Answers(store, scope, kinds, self._visit)
+
+    async def run(self) -> None:
+        """Answer partners and pull from them, until cancelled."""
+        self._transport.serve(self._answers.answer)
+        events = self._transport.events()
+        for peer in self._transport.peers():
+            self._call_on(peer)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._pull_for_ever)
+            async for event in events:
+                if event.connected:
+                    self._call_on(event.peer)
+            nursery.cancel_scope.cancel()
+
+    async def once(self) -> None:
+        """Pull from every peer that is connected now, and ask each to pull from us."""
+        async with trio.open_nursery() as nursery:
+            for peer in self._transport.peers():
+                nursery.start_soon(self._invite, peer)
+            for peer in self._transport.peers():
+                await self.pull(peer)
+
+    async def pull(self, peer: PeerId) -> Turn:
+        """
+        Fetch what one peer has and we lack; never raises for what it does.
+
+        Returns:
+            What came of it; ``more`` if there is more than fits one turn.
+        """
+        turn = Turn()
+        async with self._one_turn:
+            try:
+                with trio.fail_after(self._turn_s):
+                    for kind in self._kinds:
+                        await self._pull_kind(peer, kind, turn)
+                self._rest.pop(peer, None)
+            except trio.TooSlowError:
+                turn.more = turn.fetched > 0
+                self._lay_to_rest(peer, "its turn took too long", turn)
+            except (CallError, SyncError) as error:
+                self._lay_to_rest(peer, str(error), turn)
+        return turn
+
+    async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
+        mine = index_of(await self._store.ids(kind))
+        theirs = read_digest(await self._ask(peer, AskDigest(kind)))
+        buckets = differing(mine.digest, theirs)
+        wanted = await self._missing(peer, kind, mine, buckets) if buckets else []
+        while wanted:
+            if turn.fetched >= MAX_RECORDS_PER_TURN:
+                turn.more = True
+                return
+            batch = tuple(wanted[:MAX_IDS_PER_FETCH])
+            records = read_records(await self._ask(peer, AskRecords(kind, batch)), len(batch))
+            self._asked.add(peer, batch[: records.considered])
+            await self._hand_over(records.envelopes, peer)
+            turn.fetched += len(records.envelopes)
+            del wanted[: records.considered]
+
+    async def _missing(
+        self, peer: PeerId, kind: str, mine: Index, buckets: tuple[int, ...]
+    ) -> list[str]:
+        """Ids in differing buckets that we lack and did not just ask this peer for."""
+        wanted: list[str] = []
+        after = ""
+        for _ in range(MAX_IDS_PER_TURN // MAX_IDS_PER_PAGE):
+            ids = read_ids(await self._ask(peer, AskIds(kind, buckets, after)), after)
+            lacked = missing(mine, buckets, ids)
+            wanted += [record for record in lacked if not self._asked.lately(peer, record)]
+            if len(ids) < MAX_IDS_PER_PAGE:
+                break
+            after = ids[-1]
+        return wanted
+
+    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId) -> None:
+        """Let ``accept`` judge a batch side by side, so that it can write it as one."""
+        async with trio.open_nursery() as nursery:
+            for envelope in envelopes:
+                nursery.start_soon(self._accept, envelope, peer)
+
+    async def _ask(self, peer: PeerId, question: Question) -> bytes:
+        return await self._transport.call(peer, write_question(self._scope, question), CALL_S)
+
+    async def _invite(self, peer: PeerId) -> None:
+        try:
+            await self._ask(peer, AskVisit())
+        except CallError as error:
+            _log.debug("%s did not visit: %s", peer, error)
+
+    async def _visit(self, peer: PeerId) -> None:
+        """Pull from a peer that asked us to, soon; returns when that turn is over."""
+        self._call_on(peer)
+        while peer in self._due:
+            await self._turn_taken.wait()
+
+    def _call_on(self, peer: PeerId) -> None:
+        self._due[peer] = None
+        self._wake.set()
+
+    async def _pull_for_ever(self) -> None:
+        while True:
+            with trio.move_on_after(self._interval_s * (0.75 + 0.5 * self._uniform())):
+                await self._wake.wait()
+            self._wake = trio.Event()
+            for peer in [*self._due] or self._random_peer():
+                turn = await self._take_turn(peer)
+                if turn.more:
+                    self._call_on(peer)
+
+    async def _take_turn(self, peer: PeerId) -> Turn:
+        try:
+            if peer in self._transport.peers() and not self._resting(peer):
+                return await self.pull(peer)
+            return Turn()
+        finally:
+            self._due.pop(peer, None)
+            self._turn_taken.set()
+            self._turn_taken = trio.Event()
+
+    def _random_peer(self) -> list[PeerId]:
+        peers = [peer for peer in self._transport.peers() if not self._resting(peer)]
+        return [peers[int(self._uniform() * len(peers))]] if peers else []
+
+    def _resting(self, peer: PeerId) -> bool:
+        until, _ = self._rest.get(peer, (0.0, None))
+        return trio.current_time() < until
+
+    def _lay_to_rest(self, peer: PeerId, why: str, turn: Turn) -> None:
+        """A partner that failed waits longer each time before it is asked again."""
+        now = trio.current_time()
+        _, backoff = self._rest.get(peer) or (0.0, self._new_backoff())
+        if not turn.more:
+            self._rest = {p: r for p, r in self._rest.items() if r[0] > now - REST_MOST_S}
+            self._rest[peer] = (now + backoff.failed(), backoff)
+        _log.info("sync with %s ended: %s", peer, why)
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(min(self._interval_s, 5.0), REST_MOST_S, self._uniform)
+
+
+class _Asked:
+    """
+    What we asked whom for, lately.
+
+    A record that we do not keep (refused, deferred, expired) stays missing; it
+    is not fetched again from the same peer every turn. Per peer, so that one
+    that serves garbage for an id does not hide the record of another.
+    """
+
+    def __init__(self) -> None:
+        self._at: OrderedDict[tuple[PeerId, str], float] = OrderedDict()
+
+    def add(self, peer: PeerId, ids: Sequence[str]) -> None:
+        now = trio.current_time()
+        for record in ids:
+            self._at[peer, record] = now
+            self._at.move_to_end((peer, record))
+        while len(self._at) > ASKED_LIMIT:
+            self._at.popitem(last=False)
+
+    def lately(self, peer: PeerId, record: str) -> bool:
+        at = self._at.get((peer, record))
+        return at is not None and trio.current_time() < at + ASK_AGAIN_S
