@@ -69,9 +69,9 @@ class Rate:
 
 
 DEFAULT_RATES: Mapping[Kind, Rate] = {
-    "win": Rate(burst_bytes=16 * 2**20, bytes_per_second=32 * 1024),
-    "replication": Rate(burst_bytes=16 * 2**20, bytes_per_second=32 * 1024),
-    "trials": Rate(burst_bytes=16 * 2**20, bytes_per_second=32 * 1024),
+    "win": Rate(burst_bytes=16 * 2**20, bytes_per_second=8 * 1024),
+    "replication": Rate(burst_bytes=16 * 2**20, bytes_per_second=8 * 1024),
+    "trials": Rate(burst_bytes=16 * 2**20, bytes_per_second=8 * 1024),
 }
 
 

@@ -1,10 +1,10 @@
 """
 Which records a peer keeps.
 
-Per author, kind and day the lowest ids stay, and of a kept record everything it
-was built on. Ids are hashes, so nobody chooses what is lowest, and the choice
-depends on the set alone: whatever order records came in, honest peers keep the
-same ones, within a bound per author and day.
+Per author, kind and day the lowest ids stay, for each author's newest days, and
+of a kept record everything it was built on. The choice depends on the set alone:
+whatever order records came in, honest peers keep the same ones. An author who
+looks for low ids displaces only records of his own.
 
 An ancestor that was dropped before its descendant came is offered again by
 whoever passes the descendant on, since that peer keeps both.
@@ -15,13 +15,17 @@ Law: pure; the time only ends the life of trials.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
+from typing import TypeAlias
 
 from swarm.admission import TRIALS_LIFETIME_MS
 from swarm.records import Kind, PeerId, Record, RecordId, Replication, Win, kind_of
 
 EPOCH_MS = 24 * 60 * 60 * 1000
-KEPT_PER_EPOCH: Mapping[Kind, int] = {"win": 256, "replication": 256, "trials": 256}
+EPOCHS_KEPT = 400
+KEPT_PER_EPOCH: Mapping[Kind, int] = {"win": 128, "replication": 512, "trials": 512}
+
+_Days: TypeAlias = defaultdict[tuple[PeerId, Kind], defaultdict[int, list[RecordId]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ def keep(
     entries: Iterable[Entry],
     now_ms: int,
     kept_per_epoch: Mapping[Kind, int] = KEPT_PER_EPOCH,
+    epochs_kept: int = EPOCHS_KEPT,
 ) -> set[RecordId]:
     """
     The ids to keep of `entries`.
@@ -54,17 +59,19 @@ def keep(
         entries: Every record at hand, in any order.
         now_ms: The time here, Unix epoch milliseconds.
         kept_per_epoch: How many ids stay per author, kind and day (UTC).
+        epochs_kept: Of how many days per author and kind, newest first.
 
     Returns:
         A subset of the entries' ids.
     """
     living = {entry.id: entry for entry in entries if not _is_expired(entry, now_ms)}
-    groups: defaultdict[tuple[PeerId, Kind, int], list[RecordId]] = defaultdict(list)
+    days: _Days = defaultdict(lambda: defaultdict(list))
     for entry in living.values():
-        groups[entry.author, entry.kind, entry.created_at_ms // EPOCH_MS].append(entry.id)
+        days[entry.author, entry.kind][entry.created_at_ms // EPOCH_MS].append(entry.id)
     kept: set[RecordId] = set()
-    for (_, kind, _), ids in groups.items():
-        kept.update(nsmallest(kept_per_epoch[kind], ids))
+    for (_, kind), ids_by_day in days.items():
+        for day in nlargest(epochs_kept, ids_by_day):
+            kept.update(nsmallest(kept_per_epoch[kind], ids_by_day[day]))
     return _with_ancestors(kept, living)
 
 
