@@ -108,10 +108,14 @@ class Journal:
         query = "SELECT id FROM records WHERE kind = ? ORDER BY row"
         return [row[0] for row in self._all(query, kind)]
 
-    def ids_starting_with(self, prefix: str, limit: int) -> list[str]:
-        """At most `limit` ids that start with `prefix`, in alphabetical order."""
-        query = "SELECT id FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
-        return [row[0] for row in self._all(query, prefix, f"{prefix}\x7f", limit)]
+    def ids_like(self, part: str, limit: int) -> list[str]:
+        """At most `limit` ids that start or end with `part`, in alphabetical order."""
+        query = (
+            "SELECT id FROM records WHERE substr(id, 1, ?) = ? OR substr(id, ?) = ? "
+            "ORDER BY id LIMIT ?"
+        )
+        length = len(part)
+        return [row[0] for row in self._all(query, length, part, -length, part, limit)]
 
     def count(self, kind: str | None = None) -> int:
         """How many records are here, of one kind or of all."""

@@ -75,12 +75,14 @@ def test_get_many_keeps_the_order_asked_and_leaves_out_strangers(tmp_path: Path)
         assert not journal.has("bnothere")
 
 
-def test_a_prefix_finds_its_ids(tmp_path: Path) -> None:
+def test_the_start_or_the_end_of_an_id_finds_it(tmp_path: Path) -> None:
     with Journal.open(tmp_path / "j") as journal:
         journal.append([item(number) for number in (10, 11, 20)])
-        assert journal.ids_starting_with(item(10).id[:-1], 5) == [item(10).id, item(11).id]
-        assert journal.ids_starting_with("b", 2) == [item(10).id, item(11).id]
-        assert journal.ids_starting_with("c", 2) == []
+        assert journal.ids_like(item(10).id[:-1], 5) == [item(10).id, item(11).id]
+        assert journal.ids_like("0", 5) == [item(10).id, item(20).id]
+        assert journal.ids_like("b", 2) == [item(10).id, item(11).id]
+        assert journal.ids_like("c", 2) == []
+        assert journal.ids_like("b%", 2) == []
 
 
 def test_row_numbers_are_never_used_twice(tmp_path: Path) -> None:

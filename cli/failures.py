@@ -1,0 +1,48 @@
+"""
+What went wrong, told to the person who typed the command.
+
+Law: an error whose message already names the thing at fault and the fix is
+printed as that message. Any other is a bug and keeps its traceback.
+"""
+
+import os
+import sys
+
+from cli.text import plain_lines
+
+_EXPLAINED = (
+    ("cli.choice", "NotFound"),
+    ("cli.settings_file", "SettingsError"),
+    ("gossip.home", "HomeError"),
+    ("gossip.identity", "IdentityError"),
+    ("gossip.journal_faults", "JournalError"),
+    ("swarm.task", "TaskError"),
+    ("experiments.runner", "RunnerError"),
+)
+
+
+def explained(error: Exception) -> int:
+    """
+    Print what a known error says on stderr.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        Exception: `error` itself, when it is not one of those a person can fix.
+    """
+    if isinstance(error, BrokenPipeError):
+        # The reader, `head` for example, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if not _known(error):
+        raise error
+    for line in plain_lines(f"error: {error}"):
+        print(line, file=sys.stderr)
+    return 1
+
+
+def _known(error: Exception) -> bool:
+    """Compares names, so that telling one error needs no module of another."""
+    names = {(base.__module__, base.__name__) for base in type(error).__mro__}
+    return any(known in names for known in _EXPLAINED)

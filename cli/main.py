@@ -1,0 +1,216 @@
+"""
+`swarm`: every command, its options and its help.
+
+Law: this file says what may be typed and nothing of what it does. A command's
+module is imported when the command runs, so that `swarm --help` stays quick and
+reading commands never load what only a node needs.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.failures import explained
+
+app = typer.Typer(
+    name="swarm",
+    help="Machines improve a training script together and believe only what others replicate.",
+    epilog="New here? `swarm doctor` looks at this machine, `swarm start` begins.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+task_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(task_app, name="task", help="The research tasks that a swarm can work on.")
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", envvar="SWARM_HOME", metavar="DIR", help="Folder of the node.", show_default=False
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Settings to begin with: laptop, gpu, private, demo or a TOML file.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def start(
+    home: HomeOption = None,
+    profile: ProfileOption = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME|DIR", help="What to research.", show_default=False)
+    ] = None,
+    join: Annotated[
+        list[str] | None, typer.Option(metavar="MULTIADDR", help="A peer to dial; repeatable.")
+    ] = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MULTIADDR", help="Where peers can dial this node; repeatable."),
+    ] = None,
+    experiments: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Stop after N finished experiments.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Experiments at once.", show_default="cores - 1"),
+    ] = None,
+    nickname: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Shown to peers.", show_default=False)
+    ] = None,
+    observe: Annotated[bool, typer.Option("--observe", help="Take part without training.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Run in the background.")] = False,
+) -> None:
+    """Start a node: it researches, and shares what it finds."""
+    from cli.start import start
+
+    flags = {
+        "task": task,
+        "node.experiments": experiments,
+        "node.workers": workers,
+        "node.nickname": nickname,
+        "node.observe": observe or None,
+        "network.join": tuple(join or ()),
+        "network.listen_addrs": tuple(listen or ()),
+    }
+    raise typer.Exit(start(_root(home), profile=profile, flags=flags, detach=detach))
+
+
+@app.command()
+def stop(home: HomeOption = None) -> None:
+    """Stop the node that runs in this home, cleanly."""
+    from cli.stop import stop
+
+    raise typer.Exit(stop(_root(home)))
+
+
+@app.command()
+def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """What the node is doing, or did last."""
+    from cli.status import status
+
+    status(_root(home), as_json=as_json)
+
+
+@app.command()
+def leaderboard(
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Entries to show.")] = 20,
+) -> None:
+    """The changes that helped, best first."""
+    from cli.leaderboard import leaderboard
+
+    leaderboard(_root(home), limit=limit, as_json=as_json)
+
+
+@app.command()
+def show(
+    record: Annotated[
+        str, typer.Argument(metavar="RECORD", help="An id, or how one begins or ends.")
+    ],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One record: what changed, why, the evidence, and who built on it."""
+    from cli.show import show
+
+    show(_root(home), record, as_json=as_json)
+
+
+@app.command()
+def best(
+    home: HomeOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it here, not to stdout.", show_default=False),
+    ] = None,
+) -> None:
+    """The best believed training script."""
+    from cli.best import best
+
+    best(_root(home), output=output)
+
+
+@app.command()
+def verify(
+    home: HomeOption = None,
+    rescue: Annotated[
+        bool, typer.Option("--rescue", help="Keep what is valid, move a damaged file aside.")
+    ] = False,
+) -> None:
+    """Check every record in the journal again: bytes, signatures and rules."""
+    from cli.verify import verify
+
+    raise typer.Exit(verify(_root(home), rescue_damaged=rescue))
+
+
+@app.command()
+def doctor(home: HomeOption = None) -> None:
+    """What this machine can do, what is missing, and how to get it."""
+    from cli.doctor import doctor
+
+    raise typer.Exit(doctor(_root(home)))
+
+
+@app.command()
+def demo(
+    nodes: Annotated[int, typer.Option(min=2, max=16, help="Nodes to start.")] = 3,
+    experiments: Annotated[int, typer.Option(min=1, help="Experiments, over all nodes.")] = 12,
+) -> None:
+    """Watch real nodes on this machine find, share and fold improvements."""
+    from cli.demo import demo
+
+    raise typer.Exit(demo(nodes=nodes, experiments=experiments))
+
+
+@task_app.command("list")
+def task_list(as_json: JsonOption = False) -> None:
+    """The tasks that come with the program."""
+    from cli.task import list_tasks
+
+    list_tasks(as_json=as_json)
+
+
+@task_app.command("show")
+def task_show(
+    name: Annotated[str, typer.Argument(metavar="NAME|DIR", help="A built-in task or a folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """One task: metric, budget, and every knob that may be turned."""
+    from cli.task import show_task
+
+    show_task(name, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line; what a person can fix ends in one sentence and exit status 1."""
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - re-raised unless it is known and explained
+        sys.exit(explained(error))
+
+
+def _root(home: Path | None) -> Path:
+    if home is not None:
+        return home.expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("research-swarm", appauthor=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""
+What a home holds right now, whether its node runs or not.
+
+Law: reads only, and asks the node nothing. What the node wrote about itself
+counts as present only while that very process holds the home.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+from gossip.home import Home
+
+Direction: TypeAlias = Literal["minimize", "maximize"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHeader:
+    """What a reader must know of the task; `source` is what `--task` was."""
+
+    id: str
+    name: str
+    metric: str
+    goal: float | None
+    unit: str
+    direction: Direction
+    source: str
+
+    def document(self) -> dict[str, object]:
+        """The task as `--json` shows it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "metric": self.metric,
+            "goal": self.goal,
+            "unit": self.unit,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A home, its task, and what its node says of itself (or said last)."""
+
+    home: Home
+    task: TaskHeader
+    pid: int | None
+    peer_id: str | None
+    nickname: str
+    hardware_class: str | None
+    experiments: int
+    wins: int
+    peers: int
+    uptime_seconds: float | None
+    listen_addrs: tuple[str, ...]
+    now: tuple[str, ...]
+    """Titles of the experiments that run now."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a node runs in this home."""
+        return self.pid is not None
+
+    @property
+    def journal(self) -> Path:
+        """Where this task's records are, if there are any."""
+        return self.home.journal(self.task.id)
+
+
+def take_snapshot(root: Path) -> Snapshot:
+    """
+    Look at the home in `root`, which need not exist.
+
+    Raises:
+        SettingsError: No node ran here yet, and the settings do not say which task it would be.
+        TaskError: The task that they name cannot be used.
+    """
+    home = Home(root)
+    said = home.read_status()
+    running = home.running_pid()
+    live = running is not None and said.get("pid") == running
+    return Snapshot(
+        home=home,
+        task=_header(home, said.get("task")),
+        pid=running,
+        peer_id=_text(said, "peer_id") or _peer_id(home),
+        nickname=_text(said, "nickname") or "",
+        hardware_class=_text(said, "hardware_class"),
+        experiments=_count(said, "experiments"),
+        wins=_count(said, "wins"),
+        peers=_count(said, "peers") if live else 0,
+        uptime_seconds=_number(said.get("uptime_seconds")) if live else None,
+        listen_addrs=_texts(said, "listen_addrs") if live else (),
+        now=_texts(said, "running_titles") if live else (),
+    )
+
+
+def _header(home: Home, said: object) -> TaskHeader:
+    if isinstance(said, dict):
+        task = cast("dict[str, object]", said)
+        wanted = [_text(task, name) for name in ("id", "name", "metric", "unit")]
+        if all(wanted):
+            task_id, name, metric, unit = (word or "" for word in wanted)
+            direction = "maximize" if task.get("direction") == "maximize" else "minimize"
+            goal = _number(task.get("goal"))
+            source = _text(task, "source") or name
+            return TaskHeader(task_id, name, metric, goal, unit, direction, source)
+    return _header_from_settings(home)
+
+
+def _header_from_settings(home: Home) -> TaskHeader:
+    """The slow way, for a home whose node has not run yet."""
+    from cli.settings_file import load_settings
+    from experiments.task_folder import load_task
+
+    settings = load_settings(
+        home_file=home.settings, profile=None, environment=os.environ, flags={}
+    )
+    task = load_task(settings.task).task
+    metric = task.metric
+    return TaskHeader(
+        task.id, task.name, metric.name, metric.goal, metric.unit, metric.direction, settings.task
+    )
+
+
+def _peer_id(home: Home) -> str | None:
+    if not home.identity.exists():
+        return None
+    from gossip.identity import load
+
+    return load(home.identity).peer_id
+
+
+def _text(table: Mapping[str, object], key: str) -> str | None:
+    value = table.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(table: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = table.get(key)
+    if not isinstance(value, list):
+        return ()
+    return tuple(item for item in cast("list[object]", value) if isinstance(item, str))
+
+
+def _count(table: Mapping[str, object], key: str) -> int:
+    value = table.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

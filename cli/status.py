@@ -1,0 +1,67 @@
+"""`swarm status`: what the node is doing, or did last."""
+
+from pathlib import Path
+
+from rich.text import Text
+
+from cli.output import age, console, facts, print_json
+from cli.snapshot import Snapshot, take_snapshot
+from cli.text import plain
+
+
+def status(root: Path, *, as_json: bool) -> None:
+    """Print the state of the node in `root`, for people or as one JSON document."""
+    snapshot = take_snapshot(root)
+    if as_json:
+        print_json(document(snapshot))
+        return
+    console().print(facts(_rows(snapshot)))
+    if not snapshot.running:
+        print("\nstart it with `swarm start`; see what is known with `swarm leaderboard`")
+
+
+def document(snapshot: Snapshot) -> dict[str, object]:
+    """The state as `--json` shows it; what is not known is null."""
+    return {
+        "peer_id": snapshot.peer_id,
+        "nickname": snapshot.nickname,
+        "task": snapshot.task.document(),
+        "hardware_class": snapshot.hardware_class,
+        "running": snapshot.running,
+        "pid": snapshot.pid,
+        "experiments": snapshot.experiments,
+        "wins": snapshot.wins,
+        "peers": snapshot.peers,
+        "uptime_seconds": snapshot.uptime_seconds,
+        "listen_addrs": list(snapshot.listen_addrs),
+        "home": str(snapshot.home.root),
+    }
+
+
+def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
+    rows: dict[str, Text | str] = {
+        "node": _state(snapshot),
+        "peer id": snapshot.peer_id or "made at the first start",
+        "task": f"{snapshot.task.name}, {snapshot.task.metric} ({snapshot.task.direction})",
+        "hardware": snapshot.hardware_class or "probed at the first start",
+        "experiments": f"{snapshot.experiments:,} finished, {snapshot.wins:,} wins",
+        "peers": f"{snapshot.peers:,} connected",
+        "home": str(snapshot.home.root),
+    }
+    if snapshot.nickname:
+        rows["nickname"] = plain(snapshot.nickname)
+    if snapshot.now:
+        rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
+    if snapshot.listen_addrs:
+        rows["join it with"] = Text(
+            "\n".join(f"swarm start --join {plain(addr)}" for addr in snapshot.listen_addrs)
+        )
+    return rows
+
+
+def _state(snapshot: Snapshot) -> Text:
+    if not snapshot.running:
+        return Text("not running", "yellow")
+    uptime = snapshot.uptime_seconds
+    since = "starting" if uptime is None else f"for {age(uptime)}"
+    return Text.assemble(("running", "bold green"), f" {since}, process {snapshot.pid}")
