@@ -37,10 +37,15 @@ MAY_IMPORT = {
 LINES_AT_MOST = {"baseline_train/train.py": 500}
 
 CONTAINMENT_POINTS = {
+    "cli/main.py": "what a person can fix is said in a sentence, the rest raised again",
+    "experiments/confined.py": "an experiment's code may raise anything; its child must say so",
+    "experiments/supervisor.py": "the node must hear of a run whatever became of it",
+    "gossip/calls.py": "one peer's call, whatever it raises, ends with its stream",
     "gossip/guards.py": "whatever a peer's bytes can raise inside libp2p ends with that peer",
-    "gossip/libp2p_host.py": "a dying connection fails in ways libp2p does not list",
+    "gossip/libp2p_transport.py": "a network that dies in any way is opened again",
+    "gossip/memory_transport.py": "a verdict that fails is a no, as on the real network",
 }
-"""Where a broad ``except`` may stand: between a stranger and the node."""
+"""Where a broad ``except`` may stand, and why the failure must end there."""
 
 
 def files(*folders: str) -> list[Path]:
@@ -86,14 +91,14 @@ def calls(source: str) -> set[str]:
 
 
 def broad_handlers(source: str) -> list[int]:
-    """The lines of handlers that catch anything and keep it; one that ends in a bare
-    ``raise`` only passes by."""
+    """The lines of handlers that catch anything and end it; one whose last word is
+    ``raise`` passes it on."""
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or set(names(node.type)) & {"Exception", "BaseException"})
-        and ast.unparse(node.body[-1]) != "raise"
+        and not isinstance(node.body[-1], ast.Raise)
     ]
 
 
@@ -177,6 +182,8 @@ class TestTheReading:
         """Every way to write it."""
         assert bool(broad_handlers(f"try:\n    f()\n{handler}\n    g()\n")) is broad
 
-    def test_a_handler_that_raises_again_catches_nothing(self) -> None:
-        """Rolling back and passing the error on hides no bug."""
-        assert not broad_handlers("try:\n    f()\nexcept BaseException:\n    g()\n    raise\n")
+    @pytest.mark.parametrize("last", ["raise", "raise CallError(peer) from error"])
+    def test_a_handler_that_raises_catches_nothing(self, last: str) -> None:
+        """Rolling back, or giving the error its right name, hides no bug."""
+        source = f"try:\n    f()\nexcept Exception as error:\n    g()\n    {last}\n"
+        assert not broad_handlers(source)
