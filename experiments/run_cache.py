@@ -1,0 +1,124 @@
+"""
+Results of runs, so that none is ever run twice on one machine.
+
+A base run serves every experiment on that base, and an experiment that was
+interrupted takes up where it was. A result is known by tree, seed, task and
+environment; only those runs that would end the same way again are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.orders import answer_from_line, answer_line
+from experiments.run import RunResult, RunStatus
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    tree TEXT NOT NULL, seed INTEGER NOT NULL, task TEXT NOT NULL, environment TEXT NOT NULL,
+    result BLOB NOT NULL, UNIQUE (tree, seed, task, environment)
+) STRICT
+"""
+_REPEATABLE = (RunStatus.COMPLETED, RunStatus.CRASHED, RunStatus.DIVERGED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """
+    What makes two runs the same.
+
+    Attributes:
+        tree: Hash of the editable files.
+        seed: The run's seed.
+        task: Id of the task.
+        environment: Whatever else changes a result: torch's version, the processor, the sandbox.
+    """
+
+    tree: str
+    seed: int
+    task: str
+    environment: str
+
+
+class RunCacheError(Exception):
+    """The cache cannot be used; says which file and what to do."""
+
+
+class RunCache:
+    """
+    A table of results in a SQLite file.
+
+    Args:
+        path: The file, made if it is not there.
+
+    Raises:
+        RunCacheError: It is damaged, not writable or from a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise RunCacheError(f"{path}: {error}; remove the file to start afresh") from error
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise RunCacheError(f"{self._path}: written by a newer version; upgrade or remove it")
+        if version == 0:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            self._db.execute("COMMIT")
+
+    def get(self, key: RunKey) -> RunResult | None:
+        """The result of this run, if it has been run here."""
+        row = self._db.execute(
+            "SELECT result FROM runs WHERE tree = ? AND seed = ? AND task = ? AND environment = ?",
+            (key.tree, key.seed, key.task, key.environment),
+        ).fetchone()
+        answer = answer_from_line(row[0]) if row is not None else None
+        return answer if isinstance(answer, RunResult) else None
+
+    def put(self, key: RunKey, result: RunResult) -> None:
+        """
+        Remember a result that would come out the same again; others are passed over.
+
+        Raises:
+            RunCacheError: The disk is full or not writable.
+        """
+        if result.status not in _REPEATABLE:
+            return
+        try:
+            self._db.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
+                (key.tree, key.seed, key.task, key.environment, answer_line(result)),
+            )
+        except sqlite3.Error as error:
+            raise RunCacheError(f"{self._path}: {error}; free some disk space") from error
+
+    def typical_cpu_seconds(self, tree: str, task: str, environment: str) -> float | None:
+        """Median processor time of the completed runs of a tree here; None without any."""
+        rows = self._db.execute(
+            "SELECT result FROM runs WHERE tree = ? AND task = ? AND environment = ?",
+            (tree, task, environment),
+        ).fetchall()
+        results = [json.loads(row[0])["result"] for row in rows]
+        times = sorted(
+            result["cpu_milliseconds"]
+            for result in results
+            if result["status"] == RunStatus.COMPLETED.value
+        )
+        return times[len(times) // 2] / 1000 if times else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()

@@ -1,0 +1,255 @@
+"""
+Runs requests, a bounded number at once, and remembers what came out.
+
+Law: whatever an experiment does, `run` gives a result; it raises only where
+the harness itself cannot work.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import trio
+
+from experiments.command import CommandHarness
+from experiments.harness import Caps, Harness, ReportProgress, SupervisorLost
+from experiments.limits import MEBIBYTE
+from experiments.run import (
+    IsolationNeededError,
+    Progress,
+    RunnerError,
+    RunRequest,
+    RunResult,
+    RunStatus,
+)
+from experiments.run_cache import RunCache, RunKey
+from experiments.sandbox import Sandbox
+from experiments.stream import StreamHarness
+from experiments.workspace import remove_leftovers, workspace
+from swarm.task import Task
+
+__all__ = [
+    "IsolationNeededError",
+    "Progress",
+    "RunRequest",
+    "RunResult",
+    "RunStatus",
+    "Runner",
+    "RunnerError",
+    "open_runner",
+]
+
+MEMORY_BYTES = 3 * 1024 * MEBIBYTE
+UNCALIBRATED_CPU_SECONDS = 3600.0
+ATTEMPTS = 3
+
+
+class LoadedTask(Protocol):
+    """A task and where its files are: `experiments.task_folder.LoadedTask`."""
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+
+class Runner:
+    """
+    Runs trees of one task; an async context manager that leaves no process behind.
+
+    Args:
+        task: What all runs belong to.
+        harness: How a tree on disk becomes a result.
+        scratch: Folder for the runs' files; what a killed node left there is removed.
+        runs: Where results are remembered.
+        workers: How many runs go on at once.
+    """
+
+    def __init__(
+        self, task: Task, harness: Harness, *, scratch: Path, runs: RunCache, workers: int
+    ) -> None:
+        self._task = task
+        self._harness = harness
+        self._scratch = scratch
+        self._runs = runs
+        self._limiter = trio.CapacityLimiter(workers)
+        self._under_way: dict[RunKey, trio.Event] = {}
+        self._environment = environment_of(harness.isolation)
+        self._cpu_seconds = UNCALIBRATED_CPU_SECONDS
+
+    @property
+    def isolation(self) -> str:
+        """The sandbox of every run here, as records name it."""
+        return self._harness.isolation
+
+    @property
+    def code_allowed(self) -> bool:
+        """Whether trees with strangers' code may run here."""
+        return self._harness.isolates
+
+    @property
+    def compute_cap_cpu_seconds(self) -> float:
+        """Processor time at which a run is stopped."""
+        return self._cpu_seconds
+
+    async def __aenter__(self) -> Runner:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self._scratch)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._harness.aclose()
+
+    async def calibrate(
+        self, request: RunRequest, progress: ReportProgress | None = None
+    ) -> RunResult:
+        """
+        Run the baseline and set the compute cap to a multiple of what it used.
+
+        Args:
+            request: The task's baseline with any seed.
+            progress: As for `run`.
+
+        Raises:
+            RunnerError: The baseline itself does not complete here.
+        """
+        result = await self.run(request, progress)
+        if result.status is not RunStatus.COMPLETED:
+            raise RunnerError(
+                f"the baseline of task {self._task.name} {result.status.value} on this machine; "
+                f"it must complete before anything can be compared with it:\n{result.log_tail}"
+            )
+        used = self._runs.typical_cpu_seconds(request.tree_hash, self._task.id, self._environment)
+        self._cpu_seconds = self._task.budget.compute_cap * (
+            used if used is not None else result.cpu_milliseconds / 1000
+        )
+        return result
+
+    async def run(self, request: RunRequest, progress: ReportProgress | None = None) -> RunResult:
+        """
+        The result of a request: remembered, or run now once a worker is free.
+
+        Args:
+            request: What to run.
+            progress: Told now and then how far it has come; must not block.
+
+        Raises:
+            IsolationNeededError: Code was to run without isolation.
+            WorkspaceError: The tree is not the one its hash names.
+            RunnerError: The harness itself cannot work.
+        """
+        if request.code and not self._harness.isolates:
+            raise IsolationNeededError(
+                f"code diffs do not run under {self.isolation!r}: this task needs "
+                f"{self._needed()}; `swarm doctor` says what this system lacks"
+            )
+        key = RunKey(request.tree_hash, request.seed, self._task.id, self._environment)
+        while (under_way := self._under_way.get(key)) is not None:
+            await under_way.wait()
+        if (known := self._runs.get(key)) is not None:
+            return known
+        done = self._under_way[key] = trio.Event()
+        try:
+            async with self._limiter:
+                result = await self._run(request, progress or _ignore)
+            self._runs.put(key, result)
+            return result
+        finally:
+            del self._under_way[key]
+            done.set()
+
+    def _needed(self) -> str:
+        stream = self._task.harness == "stream"
+        return "Landlock and seccomp (Linux 5.13 or newer)" if stream else "bubblewrap"
+
+    async def _run(self, request: RunRequest, progress: ReportProgress) -> RunResult:
+        """Run it, again where its supervisor or the forkserver was killed from outside."""
+        for attempt in range(1, ATTEMPTS + 1):
+            with workspace(self._scratch, request.tree, request.tree_hash) as place:
+                try:
+                    return await self._harness.execute(
+                        place.work, place.scratch, request.seed, self._caps(), progress
+                    )
+                except SupervisorLost as lost:
+                    if attempt == ATTEMPTS:
+                        raise RunnerError(f"{lost}, {ATTEMPTS} times in a row") from lost
+        raise AssertionError("the last attempt returns or raises")
+
+    def _caps(self) -> Caps:
+        seconds = self._task.budget.seconds
+        wall = 60.0 + 10.0 * self._cpu_seconds if seconds is None else float(seconds)
+        return Caps(self._cpu_seconds, wall, MEMORY_BYTES)
+
+
+def _ignore(progress: Progress) -> None:
+    """For callers that do not ask."""
+
+
+def open_runner(
+    loaded: LoadedTask,
+    *,
+    cache: Path,
+    scratch: Path,
+    runs: RunCache,
+    workers: int,
+    sandbox: Sandbox,
+    niceness: int = 10,
+) -> Runner:
+    """
+    The runner a task asks for; nothing is started before its first run.
+
+    Args:
+        loaded: The task and its folder.
+        cache: Where the corpus is kept.
+        scratch: Folder for the runs' files.
+        runs: Where results are remembered.
+        workers: How many runs go on at once.
+        sandbox: For all code of a tree; a command task uses bubblewrap in its place.
+        niceness: Added to the priority of all processes.
+    """
+    task = loaded.task
+    scratch.mkdir(parents=True, exist_ok=True)
+    harness: Harness
+    if task.harness == "command":
+        harness = CommandHarness(
+            steps=task.steps,
+            metric=task.metric.name,
+            frozen=_frozen_files(loaded),
+            isolate=sandbox.isolates,
+            niceness=niceness,
+        )
+    else:
+        assert task.budget.tokens is not None
+        harness = StreamHarness(
+            prepare=loaded.folder / "prepare.py",
+            cache=cache,
+            budget_tokens=task.budget.tokens,
+            context=task.context,
+            eval_bytes=task.eval_bytes,
+            sandbox=sandbox,
+            niceness=niceness,
+            log=scratch / "forkserver.log",
+        )
+    return Runner(task, harness, scratch=scratch, runs=runs, workers=workers)
+
+
+def _frozen_files(loaded: LoadedTask) -> Mapping[str, Path]:
+    return {path: loaded.folder / path for path in loaded.task.frozen}
+
+
+def environment_of(isolation: str) -> str:
+    """What, beside tree, seed and task, may change a result on this machine."""
+    torch_version = importlib.metadata.version("torch")
+    python = platform.python_version()
+    return f"torch {torch_version}, Python {python}, {platform.machine()}, {isolation}"
