@@ -173,8 +173,9 @@ class Entry:
 
     def document(self) -> dict[str, object]:
         """The entry as one JSON object."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return values | {"parents": list(self.parents), "adopters": list(self.adopters)}
+        values: dict[str, object] = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["parents"], values["adopters"] = list(self.parents), list(self.adopters)
+        return values
 
 
 def merge(a: Board, b: Board) -> Board:

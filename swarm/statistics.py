@@ -119,7 +119,7 @@ def paired_effect(differences: Sequence[float]) -> Effect:
 
 def t_quantile(degrees: int) -> float:
     """
-    Student's t at 97.5 %, to 1e-6, from sums and products alone.
+    Student's t at 97.5 %, to 1e-5, from sums and products alone.
 
     Peers show the same intervals whatever mathematics library they have.
 

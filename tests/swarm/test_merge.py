@@ -109,14 +109,26 @@ def test_changes_of_settings_merge_exactly_if_they_agree(
     )
 
 
+def edit(choices: list[str], who: str) -> bytes:
+    """Ten distinct lines, each kept, dropped, replaced or followed by a new one."""
+    words = {"keep": "{0}\n", "drop": "", "replace": "{1}{0}\n", "insert": "{0}\n{1}{0}\n"}
+    return "".join(words[choice].format(n, who) for n, choice in enumerate(choices)).encode()
+
+
+edits = st.lists(
+    st.sampled_from(["keep", "keep", "keep", "drop", "replace", "insert"]), min_size=10, max_size=10
+)
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(lines, lines, lines)
+@given(edits, edits)
 def test_where_git_merges_too_the_result_is_the_same(
-    tmp_path: Path, base: bytes, ours: bytes, theirs: bytes
+    tmp_path: Path, ours: list[str], theirs: list[str]
 ) -> None:
-    for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
+    sides = {"base": edit(["keep"] * 10, ""), "ours": edit(ours, "o"), "theirs": edit(theirs, "t")}
+    for name, content in sides.items():
         (tmp_path / name).write_bytes(content)
     git = subprocess.run(
         ["git", "merge-file", "-p", "ours", "base", "theirs"],
@@ -125,6 +137,14 @@ def test_where_git_merges_too_the_result_is_the_same(
         capture_output=True,
         check=False,
     )
-    merged = merge_trees({"a": base}, {"a": ours}, {"a": theirs})
+    merged = merge_trees(*({"a": sides[name]} for name in ("base", "ours", "theirs")))
     if git.returncode == 0 and merged is not None:
-        assert sorted(merged["a"]) == sorted(git.stdout)
+        assert merged["a"] == git.stdout
+
+
+def test_changes_three_lines_apart_merge() -> None:
+    """So that the comparison with git cannot pass by conflicts alone."""
+    ours = edit(["replace", *["keep"] * 9], "o")
+    theirs = edit([*["keep"] * 4, "insert", *["keep"] * 5], "t")
+    merged = merge_trees({"a": edit(["keep"] * 10, "")}, {"a": ours}, {"a": theirs})
+    assert merged == {"a": b"o0\n1\n2\n3\n4\nt4\n5\n6\n7\n8\n9\n"}
