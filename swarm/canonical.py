@@ -64,11 +64,25 @@ def unpack(
     Raises:
         CanonicalError: Too long, too deep, too wide, not msgpack, or not canonical.
     """
+    value = unpack_unchecked(data, max_bytes=max_bytes, max_items=max_items)
+    _check_values(value, max_depth)
+    return value
+
+
+def unpack_unchecked(data: bytes, *, max_bytes: int, max_items: int = MAX_ITEMS) -> object:
+    """
+    `unpack` for a reader that checks every value's type itself, as `swarm.fields` does.
+
+    Non-finite floats, extension types and deep nesting pass here: such a reader
+    refuses them as values of the wrong type, and saves a walk over all of them.
+
+    Raises:
+        CanonicalError: As `unpack`, but for these.
+    """
     if len(data) > max_bytes:
         raise CanonicalError(f"{len(data)} bytes, at most {max_bytes} allowed")
     try:
         value = _unpack_any(data, max_items)
-        _check_values(value, max_depth)
         again = _pack_plain(value)
     except (ValueError, msgpack.UnpackException) as error:
         reason = str(error) or type(error).__name__

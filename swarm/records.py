@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
-from swarm.canonical import CanonicalError, pack, unpack
+from swarm.canonical import CanonicalError, pack, unpack_unchecked
 from swarm.envelope import MAX_PAYLOAD_BYTES
 from swarm.fields import INT_LIMIT, Fields, RecordError
 
@@ -216,7 +216,7 @@ def decode(payload: bytes) -> Record:
             missing, unknown, of the wrong type or out of range.
     """
     try:
-        value = unpack(payload, max_bytes=MAX_PAYLOAD_BYTES, max_items=MAX_BLOCKS)
+        value = unpack_unchecked(payload, max_bytes=MAX_PAYLOAD_BYTES, max_items=MAX_BLOCKS)
     except CanonicalError as error:
         raise RecordError(f"record: {error}") from error
     if not isinstance(value, dict):
