@@ -82,7 +82,7 @@ if stands; then exit 0; fi
 say "[1/3] looking at this machine"
 use_homebrew
 base=$(sh cli/preflight.sh)
-if ! "$python" -m pip --version >/dev/null 2>&1; then
+if ! "$python" -c 'import pip, sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null; then
     say "[1/3] making .venv with $("$base" --version)"
     "$base" -m venv --clear .venv
 fi

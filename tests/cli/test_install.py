@@ -30,7 +30,6 @@ esac
 """
 VENV_PYTHON = f"""#!/bin/sh
 case "$*" in
-*--version*) ;;
 *--dry-run*) shift 2; exec {sys.executable} -m pip --python "$EMPTY_ENVIRONMENT" "$@" ;;
 "-m pip"*install*) echo "$*" >>"$LOG"; exit "${{PIP_STATUS-0}}" ;;
 *) exec {sys.executable} "$@" ;;
