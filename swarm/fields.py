@@ -8,8 +8,7 @@ is not 1.
 
 import re
 from collections.abc import Collection, Iterable
-from itertools import chain
-from typing import cast
+from typing import NamedTuple, TypeGuard, cast
 
 from swarm.cid import is_cid
 from swarm.peer_id import PeerIdError, public_key_of
@@ -20,9 +19,23 @@ LAST_MILLISECOND = 253_402_300_799_999  # 9999-12-31, the last day an ISO 8601 y
 _TREE_HASH = re.compile("[0-9a-f]{64}")
 # Control characters, characters that reorder the text around them, and lone surrogates.
 _INVISIBLE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
-_NOT_IN_LINE = re.compile(f"[{_INVISIBLE}\u2028\u2029]")
-_NOT_IN_TEXT = re.compile(f"(?![\n])[{_INVISIBLE}]")
-_NOT_IN_CODE = re.compile(f"(?![\n\t])[{_INVISIBLE}]")
+
+
+class _Refused(NamedTuple):
+    """What a text may not hold: as a pattern, and its ASCII part for the quick way."""
+
+    pattern: re.Pattern[str]
+    controls: bytes
+
+
+def _refused(more: str, *, allowed: str) -> _Refused:
+    controls = bytes(code for code in (*range(32), 127) if chr(code) not in allowed)
+    return _Refused(re.compile(f"(?![{allowed}])[{_INVISIBLE}{more}]"), controls)
+
+
+_NOT_IN_LINE = _refused("\u2028\u2029", allowed=" ")
+_NOT_IN_TEXT = _refused("", allowed="\n")
+_NOT_IN_CODE = _refused("", allowed="\n\t")
 
 
 class RecordError(ValueError):
@@ -52,15 +65,15 @@ class Fields:
 
     def line(self, name: str, most: int, *, least: int = 1) -> str:
         """`least` to `most` characters on one line, none of them invisible control."""
-        return self._text(name, least, most, _NOT_IN_LINE, "")
+        return self._text(name, least, most, _NOT_IN_LINE)
 
     def text(self, name: str, most: int) -> str:
         """At most `most` characters of prose; newlines allowed."""
-        return self._text(name, 0, most, _NOT_IN_TEXT, "\n")
+        return self._text(name, 0, most, _NOT_IN_TEXT)
 
     def code(self, name: str, most_bytes: int) -> str:
         """1 to `most_bytes` of UTF-8 source text; newlines and tabs allowed."""
-        text = self._text(name, 1, most_bytes, _NOT_IN_CODE, "\n\t")
+        text = self._text(name, 1, most_bytes, _NOT_IN_CODE)
         if not text.isascii() and len(text.encode()) > most_bytes:
             raise RecordError(f"{self.path(name)}: over {most_bytes} bytes")
         return text
@@ -133,17 +146,12 @@ class Fields:
     ) -> tuple[tuple[int, ...], ...]:
         """`least` to `most` rows of `width` integers from `lowest` to `INT_LIMIT`."""
         rows = self.array(name, most, least=least)
-        if not rows:
-            return ()
-        if set(map(type, rows)) != {tuple}:
-            raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
-        tuples = cast(tuple[tuple[object, ...], ...], rows)
-        cells = list(chain.from_iterable(tuples))
-        if set(map(len, tuples)) != {width} or set(map(type, cells)) != {int}:
-            raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
-        numbers = cast(list[int], cells)
-        if min(numbers) < lowest or max(numbers) > INT_LIMIT:
-            raise RecordError(f"{self.path(name)}: a number is out of range")
+        for row in rows:
+            if not _is_row(row, width):
+                raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
+            for cell in row:
+                if type(cell) is not int or not lowest <= cell <= INT_LIMIT:
+                    raise RecordError(f"{self.path(name)}: expected integers from {lowest} on")
         return cast(tuple[tuple[int, ...], ...], rows)
 
     def seeded_rows(
@@ -157,15 +165,13 @@ class Fields:
         self._check_different(name, seeds)
         return rows
 
-    def _text(self, name: str, least: int, most: int, refused: re.Pattern[str], bare: str) -> str:
+    def _text(self, name: str, least: int, most: int, refused: _Refused) -> str:
         value = self._values[name]
         if type(value) is not str or not least <= len(value) <= most:
             raise RecordError(f"{self.path(name)}: expected text of {least} to {most} characters")
-        # Most text is printable but for its line ends, and that is the quick question.
-        shown = value
-        for allowed in bare:
-            shown = shown.replace(allowed, "")
-        if not shown.isprintable() and (found := refused.search(value)):
+        if value.isascii() and len(value.encode().translate(None, refused.controls)) == len(value):
+            return value
+        if found := refused.pattern.search(value):
             raise RecordError(f"{self.path(name)}: the character {found[0]!r} is not allowed")
         return value
 
@@ -185,3 +191,7 @@ class Fields:
         if missing:
             raise RecordError(f"{where}: the field {missing[0]} is missing")
         raise RecordError(f"{where}: unknown field {unknown[0][:40]!r}")
+
+
+def _is_row(value: object, width: int) -> TypeGuard[tuple[object, ...]]:
+    return type(value) is tuple and len(cast(tuple[object, ...], value)) == width

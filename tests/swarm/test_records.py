@@ -247,6 +247,19 @@ def test_payloads_that_are_no_map_or_not_canonical() -> None:
             decode(payload)
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [b"\xcb\x7f\xf8" + bytes(6), b"\xd4\x05x", b"\x91" * 400 + b"\xc0", b"\x91" * 2000 + b"\xc0"],
+    ids=["NaN", "extension", "deep", "very deep"],
+)
+@pytest.mark.parametrize("name", ["kind", "title", "created_at_ms", "pairs", "base", "parents"])
+def test_what_no_reader_expects_is_refused_everywhere(name: str, junk: bytes) -> None:
+    value = plain(WIN)
+    parts = [pack(key) + (junk if key == name else pack(value[key])) for key in sorted(value)]
+    with pytest.raises(RecordError):
+        decode(b"\xde\x00\x12" + b"".join(parts))
+
+
 def test_lists_where_tuples_belong_are_found_when_encoding() -> None:
     with pytest.raises(RecordError, match="tuples"):
         encode(replace(WIN, parents=cast(Any, [SOME_ID])))
