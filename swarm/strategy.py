@@ -1,10 +1,10 @@
 """
 Which kind of idea to try next.
 
-Every family of ideas is an arm of a bandit. Its reward is the gain of a finished
-experiment per second, as a share of the headroom left. For each family that has
-something untried, a plausible mean gain and a plausible mean cost are drawn from
-what this node has seen; the best ratio is tried (Thompson sampling). Families
+Every family of ideas is an arm of a bandit. An experiment's reward is its gain,
+as a share of the headroom left. For each family that has something untried, a
+plausible mean reward and a plausible mean cost in seconds are drawn from what this
+node has seen; the best ratio is tried (Thompson sampling). Families
 start with a prior that depends on the hardware, recent experiments count more,
 and one choice in twenty is made blindly so that no family is ever given up.
 
@@ -48,13 +48,19 @@ DISCOUNT = 0.95
 UNIFORM_SHARE = 0.05
 """Share of choices made blindly among the families on offer."""
 
-PRIOR_TRIALS = 4.0
+FULL_GAIN = 0.1
+"""Share of the headroom that counts as a full success; more counts no more."""
+
+PRIOR_TRIALS = 2.0
 """How many experiments' worth of belief a prior carries."""
 
-PRIOR_GAIN = 0.05
-"""What an experiment of weight 1 is first believed to gain, as a share of the headroom."""
+PRIOR_REWARD = 0.15
+"""What an experiment of weight 1 is first believed to bring, 1 being a full success."""
 
-FOLD_WEIGHT = 10.0
+COST_CERTAINTY = 8.0
+"""As how many costs seen the typical cost counts for a family never tried."""
+
+FOLD_WEIGHT = 6.0
 """A waiting win was measured by somebody already, so it starts far ahead."""
 
 _FAVOURITES: Mapping[str, Mapping[str, float]] = {
@@ -69,19 +75,29 @@ _FAVOURITES: Mapping[str, Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Discounted sums over a family's experiments: how many, their gains, their seconds."""
+    """
+    Discounted sums over a family's experiments.
+
+    Attributes:
+        trials: How many.
+        gain: Their gains, each a share of the headroom, from 0 to 1.
+        reward: Their gains as shares of `FULL_GAIN`, each from 0 to 1.
+        seconds: What they took.
+    """
 
     trials: float = 0.0
     gain: float = 0.0
+    reward: float = 0.0
     seconds: float = 0.0
 
     def after(self, gain: float, seconds: float) -> Arm:
         """With one more experiment, of full weight."""
-        return Arm(self.trials + 1, self.gain + gain, self.seconds + seconds)
+        reward = min(gain / FULL_GAIN, 1.0)
+        return Arm(self.trials + 1, self.gain + gain, self.reward + reward, self.seconds + seconds)
 
     def faded(self) -> Arm:
         """One experiment later."""
-        return Arm(self.trials * DISCOUNT, self.gain * DISCOUNT, self.seconds * DISCOUNT)
+        return Arm(*(getattr(self, name) * DISCOUNT for name in Arm.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,17 +228,16 @@ def _relative_gain(
 def _sampled_rate(
     family: str, weights: Mapping[str, float], evidence: Evidence, uniform: Callable[[], float]
 ) -> float:
-    """A plausible mean gain over a plausible mean of seconds; not a mean of ratios."""
+    """A plausible mean reward over a plausible mean of seconds; not a mean of ratios."""
     arm, total = evidence.arm(family), evidence.total
-    prior_gain = min(PRIOR_GAIN * weights.get(family, 1.0), 0.5)
-    successes = PRIOR_TRIALS * prior_gain + arm.gain
-    failures = PRIOR_TRIALS * (1 - prior_gain) + arm.trials - arm.gain
-    won, lost = _gamma(successes, uniform), _gamma(failures, uniform)
+    prior = min(PRIOR_REWARD * weights.get(family, 1.0), 0.9)
+    won = _gamma(PRIOR_TRIALS * prior + arm.reward, uniform)
+    lost = _gamma(PRIOR_TRIALS * (1 - prior) + arm.trials - arm.reward, uniform)
     typical = total.seconds / total.trials if total.trials else evidence.run_seconds
-    trials = PRIOR_TRIALS + arm.trials
-    seconds = (PRIOR_TRIALS * typical + arm.seconds) / trials
-    sampled = seconds * _gamma(trials, uniform) / trials
-    return won / (won + lost) / max(sampled, evidence.run_seconds)
+    mean_seconds = (typical + arm.seconds) / (1 + arm.trials)
+    certainty = COST_CERTAINTY + arm.trials
+    seconds = mean_seconds * _gamma(certainty, uniform) / certainty
+    return won / (won + lost) / max(seconds, evidence.run_seconds)
 
 
 def _gamma(shape: float, uniform: Callable[[], float]) -> float:
