@@ -8,7 +8,7 @@ is not 1.
 
 import re
 from collections.abc import Collection, Iterable
-from typing import NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, cast
 
 from swarm.cid import is_cid
 from swarm.peer_id import PeerIdError, public_key_of
@@ -145,14 +145,14 @@ class Fields:
         self, name: str, width: int, most: int, *, least: int = 0, lowest: int = -INT_LIMIT
     ) -> tuple[tuple[int, ...], ...]:
         """`least` to `most` rows of `width` integers from `lowest` to `INT_LIMIT`."""
-        rows = self.array(name, most, least=least)
+        rows: tuple[Any, ...] = self.array(name, most, least=least)
+        if rows and (set(map(type, rows)) != {tuple} or set(map(len, rows)) != {width}):
+            raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
         for row in rows:
-            if not _is_row(row, width):
-                raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
             for cell in row:
                 if type(cell) is not int or not lowest <= cell <= INT_LIMIT:
                     raise RecordError(f"{self.path(name)}: expected integers from {lowest} on")
-        return cast(tuple[tuple[int, ...], ...], rows)
+        return rows
 
     def seeded_rows(
         self, name: str, width: int, most: int, *, least: int = 0
@@ -191,7 +191,3 @@ class Fields:
         if missing:
             raise RecordError(f"{where}: the field {missing[0]} is missing")
         raise RecordError(f"{where}: unknown field {unknown[0][:40]!r}")
-
-
-def _is_row(value: object, width: int) -> TypeGuard[tuple[object, ...]]:
-    return type(value) is tuple and len(cast(tuple[object, ...], value)) == width
