@@ -67,6 +67,11 @@ class Home:
         return self.root / "runs.sqlite"
 
     @property
+    def history(self) -> Path:
+        """What this node has tried."""
+        return self.root / "history.sqlite"
+
+    @property
     def peers(self) -> Path:
         """The peer book."""
         return self.root / "peers.json"

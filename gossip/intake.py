@@ -27,7 +27,7 @@ DEFERRED_RECORDS = 1024
 DEFERRED_POLL_SECONDS = 1.0
 
 
-class Refused(Exception):
+class RecordRefusedError(Exception):
     """An own record did not pass the door; the text says why."""
 
 
@@ -82,12 +82,14 @@ class Intake:
         Take in an own record and wait until it is durable.
 
         Raises:
-            Refused: It would be refused by every peer too.
+            RecordRefusedError: It would be refused by every peer too.
         """
         try:
             waiting = _Waiting(validate(envelope, self._scope), trio.Event())
         except Invalid as refusal:
-            raise Refused(f"this node made a record that nobody would accept: {refusal}") from None
+            raise RecordRefusedError(
+                f"this node made a record that nobody would accept: {refusal}"
+            ) from None
         await self._admit(waiting)
         await waiting.stored.wait()
         return waiting.valid.id

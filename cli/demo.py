@@ -1,0 +1,265 @@
+"""
+`swarm demo`: a whole swarm on this machine, in a few minutes.
+
+Starts real nodes as processes on loopback, shows them working, and at the end
+checks what the swarm promises: every node holds the same records, shows the
+same board, and has built on what another found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cli.text import plain
+from gossip.home import Home, open_home
+from gossip.journal import Journal
+from gossip.journal_faults import JournalError
+from swarm.envelope import open_envelope
+from swarm.records import Record, RecordId, Win, decode
+
+TASK = "quick"
+NAMES = ("ada", "grace", "alan", "emmy", "kurt", "hedy", "claude", "rosa")
+START_SECONDS = 60.0
+RESEARCH_SECONDS = 270.0
+SETTLE_SECONDS = 45.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the demo: its name, home, process and share of the experiments."""
+
+    name: str
+    home: Home
+    process: subprocess.Popen[bytes]
+    experiments: int
+
+    def status(self) -> dict[str, object]:
+        """What the node last said about itself."""
+        return self.home.read_status()
+
+    def done(self) -> bool:
+        """The node has finished its experiments, or is gone."""
+        finished = self.status().get("experiments")
+        return self.process.poll() is not None or (
+            isinstance(finished, int) and finished >= self.experiments
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A win of one node that another built on."""
+
+    finder: str
+    title: str
+    folder: str
+    result: str
+
+
+def demo(*, nodes: int, experiments: int) -> int:
+    """
+    Run the demo and say what was seen.
+
+    Args:
+        nodes: How many nodes, at least two.
+        experiments: In all; shared out over the nodes.
+
+    Returns:
+        0 if every node holds the same records and board, and one folded what
+        another found; else 1.
+    """
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="swarm-demo-") as folder:
+        console.print(f"Starting {nodes} nodes on this machine; their homes are in {folder}.")
+        with _swarm(Path(folder), nodes, experiments) as swarm:
+            _watch(swarm, console)
+            console.print("Experiments are over; waiting until all nodes hold the same records.")
+            _settle(swarm)
+        return 0 if _verdict(swarm, console) else 1
+
+
+@contextmanager
+def _swarm(folder: Path, nodes: int, experiments: int) -> Iterator[list[Node]]:
+    shares = [experiments // nodes + (i < experiments % nodes) for i in range(nodes)]
+    started: list[Node] = []
+    with ExitStack() as logs:
+        try:
+            for index, share in enumerate(shares):
+                log = logs.enter_context((folder / f"node{index + 1}.log").open("wb"))
+                started.append(_start(folder, index, share, _address(started), log))
+            yield started
+        finally:
+            _stop(started)
+
+
+def _start(folder: Path, index: int, share: int, join: str | None, log: IO[bytes]) -> Node:
+    name = NAMES[index % len(NAMES)] + (str(index // len(NAMES) + 1) if index >= len(NAMES) else "")
+    home = open_home(folder / name)
+    command = [sys.executable, "-m", "cli.main", "start", "--profile", "demo"]
+    command += ["--home", str(home.root), "--task", TASK, "--nickname", name, "--workers", "1"]
+    command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--experiments", str(share)]
+    command += ["--join", join] if join else []
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "SWARM_NODE__STAY": "true"},
+        start_new_session=True,
+    )
+    return Node(name, home, process, share)
+
+
+def _address(started: Sequence[Node]) -> str | None:
+    """Where the first node listens, once it does."""
+    if not started:
+        return None
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and started[0].process.poll() is None:
+        addrs = started[0].status().get("listen_addrs")
+        if isinstance(addrs, list) and addrs:
+            return str(addrs[0])
+        time.sleep(0.1)
+    raise SystemExit(f"{started[0].name} did not start listening:\n{_tail(started[0])}")
+
+
+def _tail(node: Node) -> str:
+    logs = sorted(node.home.root.parent.glob("*.log"))
+    return "\n".join(log.read_text("utf-8", "replace")[-2000:] for log in logs)
+
+
+def _watch(swarm: Sequence[Node], console: Console) -> None:
+    deadline = time.monotonic() + RESEARCH_SECONDS
+    with Live(console=console, refresh_per_second=4, transient=False) as live:
+        while time.monotonic() < deadline and not all(node.done() for node in swarm):
+            live.update(_picture(swarm))
+            time.sleep(POLL_SECONDS)
+        live.update(_picture(swarm))
+
+
+def _picture(swarm: Sequence[Node]) -> Group:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("node", "experiments", "wins", "peers", "now"):
+        table.add_column(heading, no_wrap=True)
+    for node in swarm:
+        status = node.status()
+        running = status.get("running_titles")
+        now = ", ".join(map(str, running)) if isinstance(running, list) and running else "—"
+        table.add_row(
+            node.name,
+            f"{status.get('experiments', 0)}/{node.experiments}",
+            str(status.get("wins", 0)),
+            str(status.get("peers", 0)),
+            Text(plain(now)[:60]),
+        )
+    return Group(table)
+
+
+def _settle(swarm: Sequence[Node]) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        found = [_records(node) for node in swarm]
+        if found[0] and all(records == found[0] for records in found):
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _stop(swarm: Sequence[Node]) -> None:
+    for node in swarm:
+        if node.process.poll() is None:
+            node.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for node in swarm:
+        try:
+            node.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(node.process.pid, signal.SIGKILL)
+            node.process.wait()
+
+
+def _records(node: Node) -> frozenset[str]:
+    """Ids of all records that a node holds, read from its journal."""
+    journals = sorted(node.home.journals.glob("*.sqlite"))
+    if not journals:
+        return frozenset()
+    try:
+        with Journal.open(journals[0], read_only=True) as journal:
+            return frozenset(stored.id for _, stored in journal.replay())
+    except JournalError:
+        return frozenset()
+
+
+def _wins(node: Node) -> dict[RecordId, Win]:
+    """Every win in a node's journal."""
+    journals = sorted(node.home.journals.glob("*.sqlite"))
+    with Journal.open(journals[0], read_only=True) as journal:
+        found = {stored.id: _decoded(stored.envelope) for _, stored in journal.replay()}
+    return {record_id: record for record_id, record in found.items() if isinstance(record, Win)}
+
+
+def _decoded(envelope: bytes) -> Record:
+    return decode(open_envelope(envelope)[1])
+
+
+def folds(wins: Mapping[RecordId, Win]) -> list[Fold]:
+    """Every win that has another author's win as its base or among its parents."""
+    found: list[Fold] = []
+    for win in wins.values():
+        for link in (win.base, *win.parents):
+            source = wins.get(link) if link else None
+            if source and source.author != win.author:
+                found.append(Fold(source.nickname, source.title, win.nickname, win.title))
+    return found
+
+
+def _verdict(swarm: Sequence[Node], console: Console) -> bool:
+    """Say what was promised and whether it held."""
+    same_records = len({_records(node) for node in swarm}) == 1 and bool(_records(swarm[0]))
+    boards = [_board_document(node) for node in swarm]
+    same_board = all(board == boards[0] for board in boards)
+    found = folds(_wins(swarm[0])) if same_records else []
+    console.print()
+    _check(console, same_records, f"every node holds the same {len(_records(swarm[0]))} records")
+    _check(console, same_board, "every node shows the same board")
+    _check(console, bool(found), "a win of one node was folded in by another")
+    for fold in found[:3]:
+        console.print(
+            Text(
+                f"    {plain(fold.finder)} found “{plain(fold.title)}”; "
+                f"{plain(fold.folder)} measured it again and kept “{plain(fold.result)}”"
+            )
+        )
+    console.print()
+    return same_records and same_board and bool(found)
+
+
+def _check(console: Console, held: bool, what: str) -> None:
+    mark = ("✓ ", "bold green") if held else ("✗ not: ", "bold red")
+    console.print(Text.assemble(mark, what))
+
+
+def _board_document(node: Node) -> object:
+    """What `swarm leaderboard --json` says in a node's home, without what is the node's own."""
+    command = [sys.executable, "-m", "cli.main", "leaderboard", "--json", "--limit", "1000"]
+    done = subprocess.run(
+        [*command, "--home", str(node.home.root)], capture_output=True, check=True, timeout=60
+    )
+    board = json.loads(done.stdout)
+    return [board[key] for key in ("task", "experiments", "records", "entries")]

@@ -1,0 +1,110 @@
+"""`swarm start`: a node in the foreground, or in the background."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from cli.settings_file import load_settings
+from gossip.home import Home, HomeInUse, open_home
+from swarm import events
+from swarm.settings import Settings
+
+START_SECONDS = 60.0
+POLL_SECONDS = 0.1
+TAIL_BYTES = 4096
+
+
+def start(root: Path, *, profile: str | None, flags: Mapping[str, object], detach: bool) -> int:
+    """
+    Run a node in `root`; with `detach`, start one and return once it listens.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SettingsError, HomeError, TaskError, …: What a person must see to.
+    """
+    home = open_home(root)
+    settings = load_settings(
+        home_file=home.settings, profile=profile, environment=os.environ, flags=flags
+    )
+    if detach:
+        return _start_detached(home)
+    run(settings, home)
+    return 0
+
+
+def run(settings: Settings, home: Home) -> None:
+    """Run a node in this process until it ends."""
+    import trio
+
+    from cli.console import NodeConsole
+    from cli.logs import log_event, log_to
+    from node import serve
+
+    log_to(home.log)
+    with NodeConsole() as console:
+
+        def report(event: events.Event) -> None:
+            console.report(event)
+            log_event(event)
+
+        try:
+            trio.run(partial(serve, settings, home, report))
+        except BaseExceptionGroup as group:
+            raise _innermost(group) from group
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one error inside nested groups; the group itself where there are several."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _start_detached(home: Home) -> int:
+    if (pid := home.running_pid()) is not None:
+        raise HomeInUse(home.root, pid)
+    output = home.root / "node.out"
+    arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            print(_tail(output), file=sys.stderr)
+            return process.returncode or 1
+        if addrs := _listening(home, process.pid):
+            for addr in addrs:
+                print(f"listening on {addr}")
+            print(f"running in the background as process {process.pid}; its words: {output}")
+            print(f"end it with: swarm stop --home {home.root}")
+            return 0
+        time.sleep(POLL_SECONDS)
+    print(f"the node (process {process.pid}) is slow to start; see {output}", file=sys.stderr)
+    return 1
+
+
+def _listening(home: Home, pid: int) -> list[str]:
+    """Where the node of this process listens; empty while it does not."""
+    status = home.read_status()
+    addrs = status.get("listen_addrs")
+    if status.get("pid") != pid or not isinstance(addrs, list):
+        return []
+    return [str(addr) for addr in addrs]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _tail(path: Path) -> str:
+    return path.read_bytes()[-TAIL_BYTES:].decode("utf-8", "replace")

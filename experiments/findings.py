@@ -1,0 +1,88 @@
+"""
+What this node has found out, as the records it will sign.
+
+Law: says what was measured and nothing else. The same trials make the same
+record, byte for byte, so that telling them twice tells them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+from experiments.measure import Measured
+from swarm.hypothesis import Hypothesis
+from swarm.records import Environment, PeerId, TaskId, Trial, Trials, Win
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who signs, where it is said, and what kind of machine measured."""
+
+    peer_id: PeerId
+    nickname: str
+    topic: str
+    task: TaskId
+    hardware_class: str
+    device: str
+
+
+def win_record(author: Author, hypothesis: Hypothesis, measured: Measured, now_ms: int) -> Win:
+    """The claim that a hypothesis beat its base."""
+    return Win(
+        author=author.peer_id,
+        nickname=author.nickname,
+        topic=author.topic,
+        task=author.task,
+        created_at_ms=now_ms,
+        base=hypothesis.base,
+        parents=hypothesis.parents,
+        diff=hypothesis.diff,
+        tree=hypothesis.tree,
+        title=hypothesis.title,
+        rationale=hypothesis.rationale,
+        family=hypothesis.family,
+        proposer=hypothesis.proposer,
+        pairs=tuple(measured.pairs),
+        blocks=measured.blocks,
+        environment=Environment(
+            hardware_class=author.hardware_class,
+            device=author.device,
+            torch_version=metadata.version("torch"),
+            milliseconds=measured.milliseconds,
+            peak_memory_bytes=measured.peak_memory_bytes,
+            isolation=measured.isolation,
+        ),
+    )
+
+
+def trials_record(author: Author, trials: Sequence[Trial]) -> Trials:
+    """A batch of finished experiments, dated by the last of them."""
+    return Trials(
+        author=author.peer_id,
+        nickname=author.nickname,
+        topic=author.topic,
+        task=author.task,
+        created_at_ms=trials[-1].finished_at_ms,
+        hardware_class=author.hardware_class,
+        trials=tuple(trials),
+    )
+
+
+def trial_of(hypothesis: Hypothesis, measured: Measured, now_ms: int) -> Trial:
+    """The note of one finished experiment, whatever came out."""
+    return Trial(
+        base=hypothesis.base,
+        base_tree=hypothesis.base_tree,
+        tree=hypothesis.tree,
+        title=hypothesis.title,
+        family=hypothesis.family,
+        proposer=hypothesis.proposer,
+        parents=hypothesis.parents,
+        knobs=hypothesis.knobs,
+        pairs=tuple(measured.pairs),
+        outcome=measured.outcome,
+        milliseconds=measured.milliseconds,
+        finished_at_ms=now_ms,
+    )

@@ -1,0 +1,138 @@
+"""
+Measure one hypothesis against its base, pair by pair, until it is decided.
+
+Base and candidate run on the same seeds; what counts is the difference. The
+rule that stops is `swarm.statistics.decide`.
+
+Law: this file runs and reports; it never decides and never publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from experiments.runner import RunRequest, RunResult, RunStatus
+from swarm.records import Block, Pair, from_nano
+from swarm.statistics import Decision, Rule, decide
+from swarm.task import Task
+from swarm.tree import Tree, tree_hash
+
+Run = Callable[[RunRequest, str], Awaitable[RunResult]]
+"""Runs a request; the second argument is the arm, `base` or `candidate`."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """What has been seen of a hypothesis so far, and what was decided."""
+
+    outcome: str = "dropped"
+    reason: str = ""
+    pairs: list[Pair] = field(default_factory=list[Pair])
+    runs: list[tuple[RunResult, RunResult]] = field(
+        default_factory=list[tuple[RunResult, RunResult]]
+    )
+    milliseconds: int = 0
+    peak_memory_bytes: int = 0
+
+    @property
+    def isolation(self) -> str:
+        """What the harness applied to the candidate."""
+        return self.runs[0][1].isolation if self.runs else "none"
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Per held-out file, the bits of base and candidate summed over the pairs."""
+        if not self.runs:
+            return ()
+        columns = range(len(self.runs[0][0].blocks))
+        return tuple(
+            Block(
+                bytes=self.runs[0][0].blocks[i][0],
+                base_nano=sum(base.blocks[i][1] for base, _ in self.runs),
+                candidate_nano=sum(candidate.blocks[i][1] for _, candidate in self.runs),
+            )
+            for i in columns
+        )
+
+
+async def measure(
+    base: Tree,
+    candidate: Tree,
+    *,
+    task: Task,
+    code: bool,
+    seeds: Sequence[int],
+    run: Run,
+    on_pair: Callable[[Measured], None],
+) -> Measured:
+    """
+    Run pairs on `seeds`, in their order, until the rule of the task decides.
+
+    Args:
+        base: Tree of the base arm.
+        candidate: Tree of the candidate arm.
+        code: The candidate changes more than knobs and needs isolation.
+        seeds: Fresh for this pair of trees, at least as many as the last look needs.
+        on_pair: Called after each completed pair.
+
+    Returns:
+        The pairs and an outcome: `win`, `no_gain`, the candidate's failure
+        (`crashed`, `timed_out`, `out_of_memory`, `diverged`), or `dropped`
+        where the base arm itself failed.
+    """
+    measured = Measured()
+    rule = Rule.of(task)
+    for seed in seeds:
+        results = await _pair(base, candidate, seed, code, run)
+        measured.milliseconds += sum(result.wall_milliseconds for result in results)
+        measured.peak_memory_bytes = max(
+            measured.peak_memory_bytes, *(result.peak_memory_bytes for result in results)
+        )
+        if not _add(measured, seed, *results):
+            return measured
+        on_pair(measured)
+        decision = decide(differences(measured.pairs), rule, task.metric.direction)
+        if decision is not Decision.CONTINUE:
+            measured.outcome = "win" if decision is Decision.WIN else "no_gain"
+            measured.reason = decision.value
+            return measured
+    measured.outcome, measured.reason = "no_gain", "no seeds left"
+    return measured
+
+
+def differences(pairs: Sequence[Pair]) -> list[float]:
+    """Candidate − base of every pair, in the task's metric unit."""
+    return [from_nano(pair.candidate_nano - pair.base_nano) for pair in pairs]
+
+
+async def _pair(
+    base: Tree, candidate: Tree, seed: int, code: bool, run: Run
+) -> tuple[RunResult, RunResult]:
+    results: dict[str, RunResult] = {}
+
+    async def one(arm: str, tree: Tree) -> None:
+        results[arm] = await run(RunRequest(tree, tree_hash(tree), seed, code), arm)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one, "base", base)
+        nursery.start_soon(one, "candidate", candidate)
+    return results["base"], results["candidate"]
+
+
+def _add(measured: Measured, seed: int, base: RunResult, candidate: RunResult) -> bool:
+    """Take a pair in; False, with the outcome set, where one of its runs failed."""
+    if base.value_nano is None:
+        measured.outcome = "dropped"
+        measured.reason = f"the base itself {base.status.value}"
+        return False
+    if candidate.value_nano is None:
+        assert candidate.status is not RunStatus.COMPLETED
+        measured.outcome = candidate.status.value
+        measured.reason = candidate.log_tail.strip().rsplit("\n", 1)[-1][:200]
+        return False
+    measured.pairs.append(Pair(seed, base.value_nano, candidate.value_nano))
+    measured.runs.append((base, candidate))
+    return True

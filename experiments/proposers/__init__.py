@@ -1,0 +1,113 @@
+"""
+Where hypotheses come from.
+
+A proposer looks at a `Situation` and offers hypotheses in the families it
+knows. The strategy picks the family; the proposer picks within it.
+
+Law: a proposer never measures, never publishes and never offers what this node
+has already tried on the same base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from swarm.diff import make_diff
+from swarm.grade import grade
+from swarm.hypothesis import Hypothesis
+from swarm.records import RecordId, TreeHash
+from swarm.task import Task
+from swarm.tree import Tree, tree_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """
+    What this node builds on.
+
+    Attributes:
+        record: The win that gave it, or None for the task's baseline.
+        tree: Its editable files.
+        value: Its measured metric here, or None before the first run.
+    """
+
+    record: RecordId | None
+    tree: Tree
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWin:
+    """A win on the board whose trees could be rebuilt: what a fold is made of."""
+
+    record: RecordId
+    title: str
+    nickname: str
+    base_tree: Tree
+    tree: Tree
+    effect: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """
+    All that a proposer may look at.
+
+    Attributes:
+        wins: Wins that the champion does not already contain.
+        code_allowed: This node has the isolation that a code diff needs.
+        tried: Whether this node ran the tree (second hash) on the base (first hash).
+        uniform: A number in [0, 1), new at each call.
+    """
+
+    task: Task
+    champion: Champion
+    wins: Sequence[KnownWin]
+    code_allowed: bool
+    tried: Callable[[TreeHash, TreeHash], bool]
+    uniform: Callable[[], float]
+
+
+class Proposer(Protocol):
+    """One source of hypotheses. Every implementation passes `tests/contracts`."""
+
+    name: str
+
+    def families(self, situation: Situation) -> Collection[str]:
+        """Families in which `propose` has something untried to offer."""
+        ...
+
+    def propose(self, situation: Situation, family: str) -> Hypothesis | None:
+        """An untried hypothesis in this family, or None where there is none left."""
+        ...
+
+
+def hypothesis(
+    situation: Situation,
+    tree: Tree,
+    *,
+    title: str,
+    rationale: str,
+    family: str,
+    proposer: str,
+    parents: tuple[RecordId, ...] = (),
+    knobs: tuple[tuple[str, str], ...] = (),
+) -> Hypothesis:
+    """The hypothesis that the champion is better as `tree`."""
+    champion = situation.champion
+    return Hypothesis(
+        base=champion.record,
+        base_tree=tree_hash(champion.tree),
+        parents=parents,
+        diff=make_diff(champion.tree, tree),
+        tree=tree_hash(tree),
+        title=title,
+        rationale=rationale,
+        family=family,
+        proposer=proposer,
+        knobs=knobs,
+        code=grade(situation.task.baseline, tree, situation.task) == "code",
+    )

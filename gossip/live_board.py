@@ -1,0 +1,120 @@
+"""
+The board of a running node: records as they come, their diffs checked.
+
+Law: a record is on the board as soon as it is durable. That a win's diff gives
+the tree it claims is checked a moment later, and nothing is built on a win
+before that. The stored view covers only what has been checked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import trio
+
+from gossip.board import load_board, save_board
+from gossip.journal import Journal
+from gossip.upkeep import drop_unkept
+from gossip.wins import JournalWins, unchecked
+from swarm.leaderboard import Board, states
+from swarm.lineage import RecentTrees, resolve_tree, status_of
+from swarm.records import PeerId, RecordId, Win
+from swarm.task import Task
+from swarm.tree import Tree
+from swarm.validation import Valid
+
+
+class LiveBoard:
+    """
+    What this node knows, kept up to date.
+
+    Args:
+        journal: Written in a thread by whoever holds `disk`.
+        reading: The same journal, for quick reads in the event loop.
+    """
+
+    def __init__(
+        self, task: Task, journal: Journal, reading: Journal, disk: trio.CapacityLimiter
+    ) -> None:
+        self._task = task
+        self._journal = journal
+        self._disk = disk
+        self._board = load_board(reading)
+        self._wins = JournalWins(reading)
+        self._trees = RecentTrees()
+        self._unchecked = deque(unchecked(reading, self._board))
+        self._news = trio.Event()
+
+    @property
+    def board(self) -> Board:
+        """The board now; a value that does not change."""
+        return self._board
+
+    @property
+    def news(self) -> trio.Event:
+        """Set when the board next changes."""
+        return self._news
+
+    def wins_of(self, author: PeerId) -> int:
+        """How many wins an author has claimed."""
+        return sum(claim.author == author for claim in self._board.wins.values())
+
+    def add(self, batch: Sequence[Valid]) -> None:
+        """Take in records that are in the journal now."""
+        self._board = self._board.with_records([(valid.id, valid.record) for valid in batch])
+        self._unchecked += [valid.id for valid in batch if isinstance(valid.record, Win)]
+        self._tell()
+
+    def tree_of(self, record: RecordId | None) -> Tree:
+        """
+        The editable files of a win, or of the baseline.
+
+        Raises:
+            Incomplete: A win it stands on is not here.
+            InvalidWin: A diff on the way does not give the tree it claims.
+        """
+        if record is None:
+            return self._task.baseline
+        return resolve_tree(
+            record, self._wins, self._task.baseline, self._task.editable, self._trees
+        )
+
+    async def check_for_ever(self) -> None:
+        """Apply the diff of every win once its base is here; what fails is invalid for good."""
+        while True:
+            news = self._news
+            for _ in range(len(self._unchecked)):
+                self._check(self._unchecked.popleft())
+                await trio.lowlevel.checkpoint()
+            await news.wait()
+
+    async def save(self) -> None:
+        """Keep the board for a quick start, unless some of it is still to be checked."""
+        state = states(self._board)
+        if all(state.get(record) == "incomplete" for record in self._unchecked):
+            await trio.to_thread.run_sync(
+                save_board, self._journal, self._board, limiter=self._disk
+            )
+
+    async def drop_unkept(self, now_ms: int) -> None:
+        """Forget what no peer keeps: old trials, and what is over an author's share."""
+        dropped = await trio.to_thread.run_sync(
+            drop_unkept, self._journal, now_ms, limiter=self._disk
+        )
+        if dropped:
+            self._board = self._board.without(dropped)
+            self._tell()
+
+    def _check(self, record: RecordId) -> None:
+        status = status_of(
+            record, self._wins, self._task.baseline, self._task.editable, self._trees
+        )
+        if status == "incomplete":
+            self._unchecked.append(record)
+        elif status == "invalid":
+            self._board = self._board.with_invalid([record])
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()

@@ -1,0 +1,58 @@
+"""
+The wins of a journal, with their diffs.
+
+The board keeps what ranks a win; this gives the whole record, read when asked
+for, so that its tree can be rebuilt.
+
+Law: reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from gossip.board import VIEW
+from gossip.journal import Journal
+from swarm.envelope import open_envelope
+from swarm.leaderboard import Board, states
+from swarm.records import RecordId, Win, decode
+
+_DECODED_WINS = 512
+
+
+class JournalWins(Mapping[RecordId, Win]):
+    """Wins by id; a bounded number stay in memory."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._read = lru_cache(_DECODED_WINS)(self._load)
+
+    def __getitem__(self, record: RecordId) -> Win:
+        return self._read(record)
+
+    def __iter__(self) -> Iterator[RecordId]:
+        return iter(self._journal.ids("win"))
+
+    def __len__(self) -> int:
+        return self._journal.count("win")
+
+    def _load(self, record: RecordId) -> Win:
+        envelope = self._journal.get(record)
+        found = decode(open_envelope(envelope)[1]) if envelope is not None else None
+        if not isinstance(found, Win):
+            raise KeyError(record)
+        return found
+
+
+def unchecked(journal: Journal, board: Board) -> list[RecordId]:
+    """
+    Wins whose diff was not applied when the board was last stored.
+
+    Those are the wins that came after the stored view, and those that still
+    waited for their base.
+    """
+    view = journal.view(VIEW)
+    later = (stored for _, stored in journal.replay(view[0] if view else 0))
+    waiting = [record for record, state in states(board).items() if state == "incomplete"]
+    return [*waiting, *(stored.id for stored in later if stored.kind == "win")]

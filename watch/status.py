@@ -1,0 +1,55 @@
+"""
+What a node says of itself, as one JSON document.
+
+Law: reads only; every value is handed in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from swarm.task import Task
+
+
+def task_document(task: Task, source: str) -> dict[str, object]:
+    """A task as status shows it; `source` is the name or folder it was loaded from."""
+    return {
+        "id": task.id,
+        "name": task.name,
+        "metric": task.metric.name,
+        "goal": task.metric.goal,
+        "unit": task.metric.unit,
+        "direction": task.metric.direction,
+        "source": source,
+    }
+
+
+def status_document(
+    *,
+    task: dict[str, object],
+    peer_id: str,
+    nickname: str,
+    hardware_class: str,
+    experiments: int,
+    wins: int,
+    peers: int,
+    uptime_seconds: float,
+    listen_addrs: Sequence[str],
+    running_titles: Sequence[str],
+) -> dict[str, object]:
+    """The status of the calling process's node; `experiments` and `wins` are its own."""
+    return {
+        "pid": os.getpid(),
+        "peer_id": peer_id,
+        "nickname": nickname,
+        "task": task,
+        "hardware_class": hardware_class,
+        "running": True,
+        "experiments": experiments,
+        "wins": wins,
+        "peers": peers,
+        "uptime_seconds": round(uptime_seconds, 1),
+        "listen_addrs": list(listen_addrs),
+        "running_titles": list(running_titles),
+    }
