@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -72,17 +73,18 @@ class MetricLog(BoundedLog):
         super().__init__()
         self.value: float | None = None
         self._line = bytearray()
+        self._name = metric.encode()
         number = rb"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf|nan)"
-        self._pattern = re.compile(re.escape(metric.encode()) + rb"\s*[:=]\s*" + number + rb"\s*")
+        self._pattern = re.compile(re.escape(self._name) + rb"\s*[:=]\s*" + number + rb"\s*")
 
     def write(self, data: bytes) -> None:
         """Add `data` at the end."""
         super().write(data)
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            self._look_at(bytes(self._line) + line)
-            self._line.clear()
-        self._line = (self._line + rest)[:_LINE_BYTES]
+        whole, newline, rest = (bytes(self._line) + data).rpartition(b"\n")
+        if newline and self._name in whole:
+            for line in whole.split(b"\n"):
+                self._look_at(line)
+        self._line = bytearray(rest[:_LINE_BYTES])
 
     def end(self) -> None:
         """Take a last line that has no end."""
@@ -174,6 +176,7 @@ def _shell(step: str, folder: Path, isolate: bool) -> Main:
         command = bubblewrap.wrap(command, folder)
 
     def main(inlet: int, outlet: int) -> None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.set_inheritable(inlet, False)
         os.set_inheritable(outlet, False)
         os.execvp(command[0], command)

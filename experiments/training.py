@@ -97,13 +97,16 @@ def evaluator(work: Path, logits: mmap.mmap, context: int) -> Main:
         read = _reader(inlet)
         weights = _read_counted(read)
         model = load_train_module(work).build_model()
-        model.load_state_dict(torch.load(io.BytesIO(weights), map_location="cpu"))
+        model.load_state_dict(
+            torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
+        )
         model.eval()
         shared = torch.frombuffer(logits, dtype=torch.float32)
         with torch.inference_mode():
             while data := _read_counted(read):
                 windows = torch.frombuffer(bytearray(data), dtype=torch.uint8)
                 _answer(model, windows.view(-1, context).long(), shared)
+                sys.stdout.flush()
                 write_frame(outlet, RESULT)
 
     return main
