@@ -1,12 +1,13 @@
-"""A record named by the first characters of its id."""
+"""A record, named by how its id begins or ends."""
 
+from cli.failures import CommandError
 from cli.text import plain
 from gossip.journal import Journal
 
 _SHOWN = 5
 
 
-class NotFound(Exception):  # noqa: N818 - names the condition
+class NotFound(CommandError):  # noqa: N818 - names the condition
     """No record, or more than one, goes by this name; the message says what to type."""
 
 

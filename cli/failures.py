@@ -11,7 +11,7 @@ import sys
 from cli.text import plain_lines
 
 _EXPLAINED = (
-    ("cli.choice", "NotFound"),
+    ("cli.failures", "CommandError"),
     ("cli.settings_file", "SettingsError"),
     ("gossip.home", "HomeError"),
     ("gossip.identity", "IdentityError"),
@@ -19,6 +19,10 @@ _EXPLAINED = (
     ("swarm.task", "TaskError"),
     ("experiments.runner", "RunnerError"),
 )
+
+
+class CommandError(Exception):
+    """What was asked for cannot be done; the message says what to type instead."""
 
 
 def explained(error: Exception) -> int:

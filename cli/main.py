@@ -6,6 +6,7 @@ module is imported when the command runs, so that `swarm --help` stays quick and
 reading commands never load what only a node needs.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -198,6 +199,8 @@ def task_show(
 
 def main() -> None:
     """Run the command line; what a person can fix ends in one sentence and exit status 1."""
+    # Typer brings pydantic, whose search for plugins would read every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app()
     except Exception as error:  # noqa: BLE001 - re-raised unless it is known and explained

@@ -130,6 +130,10 @@ class Journal:
         row = self._one("SELECT coalesce(max(row), 0) FROM records")
         return 0 if row is None else int(row[0])
 
+    def newest(self, limit: int) -> list[tuple[int, str]]:
+        """Row numbers and ids of the last `limit` records, the newest first."""
+        return self._all("SELECT row, id FROM records ORDER BY row DESC LIMIT ?", limit)
+
     def after(self, row: int, limit: int) -> list[tuple[int, Stored]]:
         """At most `limit` records that arrived after row number `row`, with their own."""
         query = f"SELECT row, {_COLUMNS} FROM records WHERE row > ? ORDER BY row LIMIT ?"

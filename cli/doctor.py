@@ -1,0 +1,209 @@
+"""
+`swarm doctor`: what this machine can do, what is missing, and how to get it.
+
+Each check is a function that gives one finding; nothing here changes anything.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from rich.text import Text
+
+from cli.output import console, size
+from cli.settings_file import SettingsError, load_settings
+from cli.text import plain
+from experiments.probe import probe
+from experiments.sandbox import available_sandboxes
+from gossip.home import Home
+from gossip.identity import IdentityError, load
+from gossip.journal import Journal
+from gossip.journal_faults import JournalError
+from swarm.hardware import Probe, hardware_class
+
+Level: TypeAlias = Literal["ok", "note", "missing"]
+
+SYMPY_VERSION = "1.14.0"
+ENOUGH_DISK_BYTES = 1024**3
+_CHECKED_BYTES = 256 * 1024**2
+_SIGNS: dict[Level, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "note": ("!", "yellow"),
+    "missing": ("✗", "bold red"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: `fix` says what to do where `level` is not ok."""
+
+    level: Level
+    subject: str
+    words: str
+    fix: str = ""
+
+
+def doctor(root: Path) -> int:
+    """
+    Look at the machine and the home, and say what was found.
+
+    Returns:
+        The exit status: 1 when something that a node needs is missing.
+    """
+    screen = console()
+    worst = 0
+    for finding in examine(Home(root)):
+        screen.print(_line(finding))
+        worst = max(worst, finding.level == "missing")
+    verdict = "a node cannot run here yet" if worst else "ready: start a node with `swarm start`"
+    screen.print(f"\n{verdict}")
+    return worst
+
+
+def examine(home: Home) -> Iterator[Finding]:
+    """Every check, in the order a person would ask."""
+    found = probe()
+    yield _python()
+    yield from _hardware(found)
+    yield _torch()
+    yield _sympy()
+    yield _compiler()
+    yield _isolation()
+    yield _disk(home)
+    yield _node(home)
+    yield _identity(home)
+    yield _settings(home)
+    yield from _journals(home)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("ok", "python", f"{version}, {sys.platform}")
+
+
+def _hardware(found: Probe) -> Iterator[Finding]:
+    memory = size(found.memory_bytes)
+    yield Finding("ok", "processor", f"{plain(found.cpu_model)}, {found.cores} cores, {memory}")
+    for device in found.devices:
+        yield Finding(
+            "ok", "device", f"{device.kind}: {plain(device.name)}, {size(device.memory_bytes)}"
+        )
+    yield Finding("ok", "class", f"{hardware_class(found)}: decides which ideas are tried first")
+
+
+def _torch() -> Finding:
+    version = _version("torch")
+    if version is None:
+        return Finding("missing", "torch", "not installed", "pip install torch")
+    return Finding("ok", "torch", version)
+
+
+def _sympy() -> Finding:
+    version = _version("sympy")
+    if version == SYMPY_VERSION:
+        return Finding("ok", "corpus", f"sympy {version}, the text of the built-in tasks")
+    return Finding(
+        "missing",
+        "corpus",
+        f"the built-in tasks are made of sympy {SYMPY_VERSION}, found {version or 'none'}",
+        f"pip install sympy=={SYMPY_VERSION}",
+    )
+
+
+def _compiler() -> Finding:
+    found = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
+    if found is not None:
+        return Finding("ok", "compiler", found)
+    return Finding(
+        "note",
+        "compiler",
+        "none; only needed to install again",
+        "Debian, Ubuntu: apt install build-essential python3-dev libgmp-dev; "
+        "macOS: xcode-select --install",
+    )
+
+
+def _isolation() -> Finding:
+    names = [name for name, sandbox in available_sandboxes().items() if sandbox.isolates]
+    if names:
+        return Finding("ok", "isolation", f"{', '.join(names)}: can run changed code of peers")
+    return Finding(
+        "note",
+        "isolation",
+        "none: this node turns knobs, and refuses changed code",
+        "Linux 5.13 or later with Landlock; the node takes part without",
+    )
+
+
+def _disk(home: Home) -> Finding:
+    folder = next(path for path in (home.root, *home.root.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if free >= ENOUGH_DISK_BYTES:
+        return Finding("ok", "disk", f"{size(free)} free at {folder}")
+    return Finding(
+        "note", "disk", f"only {size(free)} free at {folder}", "free some, or use another --home"
+    )
+
+
+def _node(home: Home) -> Finding:
+    pid = home.running_pid()
+    words = "not running" if pid is None else f"running, process {pid}"
+    return Finding("ok", "node", f"{words}; home {home.root}")
+
+
+def _identity(home: Home) -> Finding:
+    try:
+        return Finding("ok", "identity", load(home.identity).peer_id)
+    except FileNotFoundError:
+        return Finding("ok", "identity", "none yet; made at the first start")
+    except IdentityError as error:
+        return Finding("missing", "identity", "cannot be used", str(error))
+
+
+def _settings(home: Home) -> Finding:
+    try:
+        load_settings(home_file=home.settings, profile=None, environment=os.environ, flags={})
+    except SettingsError as error:
+        return Finding("missing", "settings", "cannot be used", str(error))
+    words = (
+        str(home.settings) if home.settings.exists() else f"defaults; yours go in {home.settings}"
+    )
+    return Finding("ok", "settings", words)
+
+
+def _journals(home: Home) -> Iterator[Finding]:
+    paths = sorted(home.journals.glob("*.sqlite"))
+    if not paths:
+        yield Finding("ok", "journal", "no records yet")
+    for path in paths:
+        yield _journal(path)
+
+
+def _journal(path: Path) -> Finding:
+    try:
+        with Journal.open(path, read_only=True) as journal:
+            if path.stat().st_size <= _CHECKED_BYTES:
+                journal.check()
+            return Finding("ok", "journal", f"{journal.count():,} records in {path.name}")
+    except JournalError as error:
+        return Finding("missing", "journal", "cannot be used", str(error))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _line(finding: Finding) -> Text:
+    sign, style = _SIGNS[finding.level]
+    line = Text.assemble((sign, style), f" {finding.subject:<10} {finding.words}")
+    for part in finding.fix.splitlines():
+        line.append(f"\n{'':13}{part}", "cyan")
+    return line

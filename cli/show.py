@@ -1,0 +1,171 @@
+"""`swarm show`: one record, told whole."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from cli.choice import choose
+from cli.output import DIM, console, facts, print_json
+from cli.record_view import (
+    author,
+    heading,
+    replication_page,
+    title_of,
+    trials_page,
+    win_page,
+)
+from cli.snapshot import TaskHeader, take_snapshot
+from cli.text import plain, short_id
+from gossip.board import load_board
+from gossip.journal import Journal
+from swarm.envelope import open_envelope
+from swarm.leaderboard import Board, Claim, Entry, entries
+from swarm.lineage import Incomplete, base_chain
+from swarm.records import Record, RecordId, Replication, Win, decode, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record, where it stands on the board, and the wins around it."""
+
+    id: RecordId
+    record: Record
+    board: Board
+    entry: Entry | None
+    """The entry it is part of; None for what is no win."""
+    lineage: tuple[RecordId, ...]
+    """The wins it was built on, from the task's baseline on, without itself."""
+    complete: bool
+    """Whether every one of those is here."""
+    built_on_by: tuple[RecordId, ...]
+
+
+def show(root: Path, part: str, *, as_json: bool) -> None:
+    """
+    Print the record whose id starts or ends with `part`.
+
+    Raises:
+        NotFound: No record, or several, go by that.
+        JournalError: There is no journal, or it cannot be read.
+    """
+    snapshot = take_snapshot(root)
+    with Journal.open(snapshot.journal, read_only=True) as journal:
+        found = find(journal, choose(journal, part), snapshot.task)
+    if as_json:
+        print_json(document(found))
+        return
+    screen = console()
+    for piece in _page(found, snapshot.task, time.time_ns() // 1_000_000):
+        screen.print(piece)
+
+
+def find(journal: Journal, record_id: RecordId, task: TaskHeader) -> Found:
+    """A record of the journal with its place on the board."""
+    board = load_board(journal)
+    record = decode(open_envelope(journal.get_many([record_id])[0])[1])
+    lineage, complete = _lineage(record_id, board) if isinstance(record, Win) else ((), True)
+    return Found(
+        id=record_id,
+        record=record,
+        board=board,
+        entry=_entry(record_id, board, task),
+        lineage=lineage,
+        complete=complete,
+        built_on_by=tuple(
+            win
+            for win, claim in board.wins.items()
+            if record_id == claim.base or record_id in claim.parents
+        ),
+    )
+
+
+def document(found: Found) -> dict[str, object]:
+    """The record as `--json` shows it, with its entry, its lineage and who built on it."""
+    fields = asdict(found.record)
+    if isinstance(found.record, Replication):
+        fields["challenge"] = found.record.challenge.hex()
+    return {
+        "record": found.id,
+        "kind": kind_of(found.record),
+        **fields,
+        "entry": None if found.entry is None else found.entry.document(),
+        "lineage": list(found.lineage),
+        "complete": found.complete,
+        "built_on_by": list(found.built_on_by),
+    }
+
+
+def _lineage(win: RecordId, board: Board) -> tuple[tuple[RecordId, ...], bool]:
+    try:
+        return tuple(base_chain(win, board.wins)[:-1]), True
+    except Incomplete as error:
+        return (error.missing,), False
+
+
+def _entry(record_id: RecordId, board: Board, task: TaskHeader) -> Entry | None:
+    """The entry that speaks for a win: its own, or that of an equal earlier one."""
+    claim = board.wins.get(record_id)
+    if claim is None:
+        return None
+    same = {win for win, other in board.wins.items() if _finding(other) == _finding(claim)}
+    return next(entry for entry in entries(board, task.direction) if entry.record in same)
+
+
+def _finding(claim: Claim) -> tuple[RecordId | None, str]:
+    return claim.base, claim.tree
+
+
+def _page(found: Found, task: TaskHeader, now_ms: int) -> Iterator[RenderableType]:
+    record = found.record
+    yield title_of(record, now_ms)
+    yield facts(_standing(found))
+    if isinstance(record, Win):
+        yield from win_page(record, task)
+        yield heading("built on")
+        yield from _ancestry(found, record)
+        yield heading("who built on it")
+        yield from _descent(found)
+    elif isinstance(record, Replication):
+        yield from replication_page(record, task)
+    else:
+        yield from trials_page(record, task)
+
+
+def _standing(found: Found) -> dict[str, Text | str]:
+    rows: dict[str, Text | str] = {"record": found.id}
+    if isinstance(found.record, Replication):
+        rows["of win"] = _named(found.record.win, found.board)
+    if found.entry is not None and isinstance(found.record, Win):
+        rows["stands at"] = f"#{found.entry.rank} on the leaderboard, {found.entry.state}"
+        rows["family"] = f"{plain(found.record.family)}, proposed by {plain(found.record.proposer)}"
+        if found.entry.record != found.id:
+            rows["same as"] = _named(found.entry.record, found.board)
+    return rows
+
+
+def _ancestry(found: Found, win: Win) -> Iterator[Text]:
+    steps = [Text("the task's baseline")] if found.complete else []
+    steps += [_named(record, found.board) for record in found.lineage]
+    for depth, step in enumerate(steps):
+        yield Text("  " * depth + ("└ " if depth else "")) + step
+    for parent in win.parents:
+        yield Text("folded in: ", DIM) + _named(parent, found.board)
+
+
+def _descent(found: Found) -> Iterator[Text]:
+    if not found.built_on_by:
+        yield Text("nobody yet", DIM)
+    for record in found.built_on_by:
+        yield _named(record, found.board)
+
+
+def _named(record: RecordId, board: Board) -> Text:
+    claim = board.wins.get(record)
+    if claim is None:
+        return Text.assemble(short_id(record), (" (not here yet)", DIM))
+    by = author(claim.nickname, claim.author)
+    return Text.assemble(f"“{plain(claim.title)}” by {by} ", (short_id(record), DIM))
