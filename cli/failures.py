@@ -10,15 +10,21 @@ import sys
 
 from cli.text import plain_lines
 
-_EXPLAINED = (
+EXPLAINED = (
     ("cli.failures", "CommandError"),
     ("cli.settings_file", "SettingsError"),
+    ("experiments.run", "RunnerError"),
+    ("experiments.run_cache", "RunCacheError"),
+    ("experiments.sandbox", "SandboxError"),
     ("gossip.home", "HomeError"),
     ("gossip.identity", "IdentityError"),
     ("gossip.journal_faults", "JournalError"),
+    ("gossip.multiaddress", "AddressError"),
+    ("gossip.transport", "TransportError"),
     ("swarm.task", "TaskError"),
-    ("experiments.runner", "RunnerError"),
 )
+"""Where each such error is defined, and its name; compared as text, so that
+telling one loads no module of another."""
 
 
 class CommandError(Exception):
@@ -47,6 +53,5 @@ def explained(error: Exception) -> int:
 
 
 def _known(error: Exception) -> bool:
-    """Compares names, so that telling one error needs no module of another."""
     names = {(base.__module__, base.__name__) for base in type(error).__mro__}
-    return any(known in names for known in _EXPLAINED)
+    return any(known in names for known in EXPLAINED)
