@@ -22,6 +22,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 import msgpack
@@ -31,8 +32,9 @@ from swarm.records import PeerId, Record, RecordId, Replication, TreeHash, Win, 
 from swarm.statistics import Direction, Effect, paired_effect
 
 VIEW_VERSION = 1
-_STATES: tuple[Status, ...] = ("claimed", "incomplete", "invalid")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ORDER: Mapping[Status, int] = {"claimed": 0, "incomplete": 1, "invalid": 2}
+_candidate = itemgetter(2)
 
 
 class ViewError(ValueError):
@@ -123,8 +125,7 @@ class Board:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Wins that give one tree on one base, the first claim first, and all their pairs."""
 
     records: tuple[RecordId, ...]
@@ -134,7 +135,7 @@ class Finding:
     @property
     def value_nano(self) -> float:
         """The mean metric of the tree, in nano-units."""
-        return sum(candidate for _, _, candidate in self.pairs) / len(self.pairs)
+        return sum(map(_candidate, self.pairs)) / len(self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +215,13 @@ def states(board: Board) -> dict[RecordId, Status]:
 def findings(board: Board, direction: Direction) -> list[Finding]:
     """All findings: claimed ones by mean value, the best first, then the rest."""
     groups: dict[tuple[RecordId | None, TreeHash, Status], list[RecordId]] = {}
-    for record, state in states(board).items():
-        claim = board.wins[record]
-        groups.setdefault((claim.base, claim.tree, state), []).append(record)
+    state_of = states(board)
+    for record, claim in board.wins.items():
+        groups.setdefault((claim.base, claim.tree, state_of[record]), []).append(record)
     found = [_finding(board, state, records) for (_, _, state), records in groups.items()]
     sign = 1.0 if direction == "minimize" else -1.0
     return sorted(
-        found, key=lambda each: (_STATES.index(each.state), sign * each.value_nano, each.records)
+        found, key=lambda each: (_ORDER[each.state], sign * each.value_nano, each.records)
     )
 
 

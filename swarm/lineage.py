@@ -13,7 +13,7 @@ peer. Neither is ever built on.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from typing import Literal, Protocol
 
 from swarm.diff import DiffError, apply_diff
@@ -115,9 +115,10 @@ def adoption(wins: Mapping[RecordId, Linked]) -> dict[RecordId, set[PeerId]]:
     """Of every win that others built on or folded in: the authors who did."""
     adopted: dict[RecordId, set[PeerId]] = {}
     for win in wins.values():
+        author = win.author
         for link in _links(win):
-            if link not in wins or wins[link].author != win.author:
-                adopted.setdefault(link, set()).add(win.author)
+            if link not in wins or wins[link].author != author:
+                adopted.setdefault(link, set()).add(author)
     return adopted
 
 
@@ -182,10 +183,8 @@ def status_of(
     return "claimed"
 
 
-def _links(win: Linked) -> Iterator[RecordId]:
-    if win.base is not None:
-        yield win.base
-    yield from win.parents
+def _links(win: Linked) -> tuple[RecordId, ...]:
+    return win.parents if win.base is None else (win.base, *win.parents)
 
 
 def _uncached(chain: list[RecordId], cache: Mapping[RecordId, Tree]) -> list[RecordId]:
