@@ -34,7 +34,6 @@ from libp2p.network.exceptions import SwarmException
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.peer.peerstore import PeerStoreError
-from libp2p.rcmgr.manager import ResourceManager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.tools.anyio_service import background_trio_service
@@ -203,12 +202,7 @@ async def open_network(
 
 
 def _new_host(identity: Identity, limits: Limits) -> IHost:
-    """
-    A host with noise alone (the stock one also accepts plaintext, where anybody
-    may claim any id), without redialling of its own, and without the stock
-    refusal of connections while the machine's memory is over 90 % used, which
-    is what training does.
-    """
+    """A host with noise alone: a stock one also takes plaintext, where an id is only claimed."""
     key_pair = create_new_key_pair(identity.seed)
     noise = NoiseTransport(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
     return new_host(
@@ -225,12 +219,6 @@ def _new_host(identity: Identity, limits: Limits) -> IHost:
             health_check_interval=15,
             ping_timeout=5,
             abort_connection_on_ping_failure=True,
-        ),
-        resource_manager=ResourceManager(
-            enable_metrics=False,
-            enable_memory_limits=False,
-            enable_circuit_breaker=False,
-            enable_graceful_degradation=False,
         ),
         addrs_factory=_without_wildcards,
         disable_identify_address_discovery=True,

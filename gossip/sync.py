@@ -16,6 +16,7 @@ Protocol: ``/research-swarm/sync/1.0.0``, messages in `gossip.sync_messages`.
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,8 +45,8 @@ from gossip.transport import CallError, PeerId, Transport
 
 _log = logging.getLogger(__name__)
 
-Accept = Callable[[bytes, PeerId], Awaitable[object]]
-"""Judges one envelope from a peer. Must not raise for what the envelope holds."""
+Accept = Callable[[bytes, PeerId], Awaitable[bool]]
+"""Judges one envelope from a peer: was it new and kept? Never raises for what it holds."""
 
 CALL_S = 10.0
 MAX_IDS_PER_TURN = 100_000
@@ -57,9 +58,10 @@ REST_MOST_S = 300.0
 
 @dataclass(slots=True)
 class Turn:
-    """What one partner gave: envelopes fetched, and whether it had more than fits a turn."""
+    """What one partner gave: envelopes fetched, how many were kept, and whether it has more."""
 
     fetched: int = 0
+    kept: int = 0
     more: bool = False
 
 
@@ -117,6 +119,8 @@ class Sync:
             async for event in events:
                 if event.connected:
                     self._call_on(event.peer)
+                else:
+                    self._due.pop(event.peer, None)
             nursery.cancel_scope.cancel()
 
     async def once(self) -> None:
@@ -142,7 +146,7 @@ class Sync:
                         await self._pull_kind(peer, kind, turn)
                 self._rest.pop(peer, None)
             except trio.TooSlowError:
-                turn.more = turn.fetched > 0
+                turn.more = turn.kept > 0
                 self._lay_to_rest(peer, "its turn took too long", turn)
             except (CallError, SyncError) as error:
                 self._lay_to_rest(peer, str(error), turn)
@@ -155,13 +159,13 @@ class Sync:
         wanted = await self._missing(peer, kind, mine, buckets) if buckets else []
         while wanted:
             if turn.fetched >= MAX_RECORDS_PER_TURN:
-                turn.more = True
+                turn.more = turn.kept > 0
                 return
             batch = tuple(wanted[:MAX_IDS_PER_FETCH])
             records = read_records(await self._ask(peer, AskRecords(kind, batch)), len(batch))
             self._asked.add(peer, batch[: records.considered])
-            await self._hand_over(records.envelopes, peer)
             turn.fetched += len(records.envelopes)
+            await self._hand_over(records.envelopes, peer, turn)
             del wanted[: records.considered]
 
     async def _missing(
@@ -179,11 +183,16 @@ class Sync:
             after = ids[-1]
         return wanted
 
-    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId) -> None:
+    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId, turn: Turn) -> None:
         """Let ``accept`` judge a batch side by side, so that it can write it as one."""
+
+        async def judge(envelope: bytes) -> None:
+            kept = await self._accept(envelope, peer)
+            turn.kept += kept
+
         async with trio.open_nursery() as nursery:
             for envelope in envelopes:
-                nursery.start_soon(self._accept, envelope, peer)
+                nursery.start_soon(judge, envelope)
 
     async def _ask(self, peer: PeerId, question: Question) -> bytes:
         return await self._transport.call(peer, write_question(self._scope, question), CALL_S)
@@ -205,20 +214,30 @@ class Sync:
         self._wake.set()
 
     async def _pull_for_ever(self) -> None:
+        round_at = trio.current_time() + self._round_s()
         while True:
-            with trio.move_on_after(self._interval_s * (0.75 + 0.5 * self._uniform())):
+            with trio.move_on_at(min(round_at, self._rested_at())):
                 await self._wake.wait()
             self._wake = trio.Event()
-            for peer in [*self._due] or self._random_peer():
+            ready = [peer for peer in self._due if not self._resting(peer)]
+            if trio.current_time() >= round_at:
+                round_at = trio.current_time() + self._round_s()
+                ready += self._random_peer()
+            for peer in ready:
                 turn = await self._take_turn(peer)
                 if turn.more:
                     self._call_on(peer)
 
+    def _round_s(self) -> float:
+        return self._interval_s * (0.75 + 0.5 * self._uniform())
+
+    def _rested_at(self) -> float:
+        """When the first peer that waits for a turn has rested enough."""
+        return min((self._rest.get(peer, (0.0,))[0] for peer in self._due), default=math.inf)
+
     async def _take_turn(self, peer: PeerId) -> Turn:
         try:
-            if peer in self._transport.peers() and not self._resting(peer):
-                return await self.pull(peer)
-            return Turn()
+            return await self.pull(peer) if peer in self._transport.peers() else Turn()
         finally:
             self._due.pop(peer, None)
             self._turn_taken.set()

@@ -1,0 +1,80 @@
+"""Staying connected, in virtual time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+import trio.testing
+
+from gossip.identity import new_identity
+from gossip.memory_transport import MemoryNetwork
+from gossip.peer_book import PeerBook
+from gossip.redial import keep_connected
+from gossip.transport import DialError, PeerId
+from tests.gossip.waiting import until
+
+TOPIC = "/t"
+
+
+async def test_an_unreachable_join_is_told_once_and_tried_until_it_is_there(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    network, told = MemoryNetwork(), list[str]()
+    book = PeerBook(tmp_path / "peers.json")
+    async with network.open("a", TOPIC) as a, trio.open_nursery() as nursery:
+
+        async def keep() -> None:
+            join = ["/memory/p2p/b"]
+            await keep_connected(a, book, join, now_ms=lambda: 1, on_trouble=told.append)
+
+        nursery.start_soon(keep)
+        await trio.sleep(60)
+        assert len(told) == 1
+        assert "cannot reach /memory/p2p/b" in told[0]
+        async with network.open("b", TOPIC) as b:
+            await until(lambda: b.peers() == ("a",), timeout_s=400)
+            network.cut("a", "b")
+            network.heal("a", "b")
+            await until(lambda: b.peers() == ("a",), timeout_s=10)
+        nursery.cancel_scope.cancel()
+
+
+class Unreachable:
+    """A transport on which every dial fails; it counts them."""
+
+    def __init__(self) -> None:
+        self.dialled: list[tuple[float, str]] = []
+        self.peer_id = "me"
+
+    def peers(self) -> tuple[PeerId, ...]:
+        return ()
+
+    def addrs_of(self, peer: PeerId) -> tuple[str, ...]:
+        return ()
+
+    async def dial(self, multiaddr: str, timeout_s: float = 10.0) -> PeerId:
+        self.dialled.append((trio.current_time(), multiaddr))
+        raise DialError("cannot reach it")
+
+
+async def test_the_book_is_dialled_at_growing_intervals_at_every_address(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    peer = new_identity(b"\x02" * 32).peer_id
+    addrs = tuple(f"/ip4/192.0.2.{n}/tcp/4001/p2p/{peer}" for n in (1, 2))
+    book, transport = PeerBook(tmp_path / "peers.json"), Unreachable()
+    book.note(peer, addrs, now_ms=1)
+    with trio.move_on_after(3600):
+        await keep_connected(
+            transport,  # pyright: ignore[reportArgumentType] - only what redialling uses
+            book,
+            [],
+            now_ms=lambda: 1,
+            on_trouble=lambda sentence: None,
+        )
+    times = [at for at, _ in transport.dialled]
+    assert {addr for _, addr in transport.dialled} == set(addrs)
+    assert 12 < len(times) < 40
+    assert times[-1] - times[-2] > 140
+    assert (tmp_path / "peers.json").exists()

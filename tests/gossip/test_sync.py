@@ -1,0 +1,259 @@
+"""
+Sync in virtual time: everything arrives, whatever gossip and partners do.
+
+Records here are bytes whose id is a hash of them; what they mean is not sync's
+business.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+import pytest
+import trio
+import trio.testing
+
+from gossip.memory_transport import MemoryNetwork, MemoryTransport
+from gossip.sync import Sync
+from gossip.sync_messages import Records as RecordsAnswer
+from gossip.sync_messages import write_digest, write_ids, write_records
+from gossip.transport import PeerId
+from tests.gossip.waiting import until
+
+TOPIC = "/research-swarm/1/sync"
+KINDS = ("win", "trials")
+Clock = trio.testing.MockClock
+
+
+def identify(envelope: bytes) -> str:
+    return "b" + sha256(envelope).hexdigest()
+
+
+class Shelf:
+    """A store in memory. The first letter of an envelope is its kind."""
+
+    def __init__(self, envelopes: Iterable[bytes] = ()) -> None:
+        self.kept = {identify(envelope): envelope for envelope in envelopes}
+        self.offered = 0
+
+    async def ids(self, kind: str) -> Sequence[str]:
+        return [record for record, e in self.kept.items() if e[:1] == kind[:1].encode()]
+
+    async def get_many(self, ids: Sequence[str]) -> Sequence[bytes]:
+        return [self.kept[record] for record in ids if record in self.kept]
+
+    async def accept(self, envelope: bytes, sender: PeerId) -> bool:
+        """Keep what has a known kind; garbage is counted and dropped."""
+        self.offered += 1
+        good = envelope[:1] in (b"w", b"t") and identify(envelope) not in self.kept
+        if good:
+            self.kept[identify(envelope)] = envelope
+        return good
+
+
+def wins(*numbers: int) -> list[bytes]:
+    return [b"w%d" % number for number in numbers]
+
+
+def sync_of(transport: MemoryTransport, shelf: Shelf, interval_s: float = 20.0) -> Sync:
+    uniform = random.Random(transport.peer_id).random
+    return Sync(
+        transport,
+        shelf,
+        shelf.accept,
+        scope=TOPIC + "#1",
+        kinds=KINDS,
+        interval_s=interval_s,
+        uniform=uniform,
+    )
+
+
+@asynccontextmanager
+async def node(
+    network: MemoryNetwork, name: str, shelf: Shelf, interval_s: float = 20.0
+) -> AsyncGenerator[MemoryTransport]:
+    """A node that syncs."""
+    async with network.open(name, TOPIC) as transport, trio.open_nursery() as nursery:
+        nursery.start_soon(sync_of(transport, shelf, interval_s).run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield transport
+        nursery.cancel_scope.cancel()
+
+
+async def test_both_have_everything_after_they_connect(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    one, other = Shelf([*wins(1, 2, 3), b"trial"]), Shelf(wins(3, 4))
+    async with node(network, "one", one) as transport, node(network, "other", other):
+        await transport.dial("/memory/p2p/other")
+        await until(lambda: len(one.kept) == len(other.kept) == 5)
+        assert one.kept == other.kept
+
+
+async def test_ten_thousand_records_reach_a_late_joiner(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    old, late = Shelf(b"w" + n.to_bytes(400, "big") for n in range(10_000)), Shelf()
+    async with node(network, "old", old), node(network, "late", late) as transport:
+        started = trio.current_time()
+        await transport.dial("/memory/p2p/old")
+        await until(lambda: len(late.kept) == 10_000, timeout_s=60)
+        assert late.kept == old.kept
+        assert late.offered == 10_000
+        assert trio.current_time() - started < 10
+
+
+async def test_large_records_come_in_bounded_answers(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    old, late = Shelf(b"w%d" % n + bytes(200_000) for n in range(60)), Shelf()
+    async with node(network, "old", old), node(network, "late", late) as transport:
+        await transport.dial("/memory/p2p/old")
+        await until(lambda: len(late.kept) == 60, timeout_s=60)
+
+
+async def test_records_lost_by_gossip_arrive_within_a_few_intervals(autojump_clock: Clock) -> None:
+    network, names = MemoryNetwork(), ["a", "b", "c", "d"]
+    shelves = {name: Shelf() for name in names}
+    async with trio.open_nursery() as nursery:
+        opened: list[MemoryTransport] = []
+
+        async def run(name: str) -> None:
+            async with node(network, name, shelves[name]) as transport:
+                opened.append(transport)
+                await trio.sleep_forever()
+
+        for name in names:
+            nursery.start_soon(run, name)
+        await until(lambda: len(opened) == 4)
+        for number, transport in enumerate(opened):
+            await transport.dial(opened[(number + 1) % 4].listen_addrs[0])
+        await trio.sleep(30)
+        for number, shelf in enumerate(shelves.values()):
+            await shelf.accept(b"w never gossiped %d" % number, "self")
+        await until(lambda: all(len(shelf.kept) == 4 for shelf in shelves.values()), 200)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_healed_partition_converges(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    left, right = Shelf(wins(1)), Shelf(wins(1))
+    async with node(network, "left", left) as transport, node(network, "right", right):
+        await transport.dial("/memory/p2p/right")
+        network.cut("left", "right")
+        for number in range(50):
+            await left.accept(b"wl%d" % number, "self")
+            await right.accept(b"wr%d" % number, "self")
+        await trio.sleep(100)
+        assert len(left.kept) == len(right.kept) == 51
+        network.heal("left", "right")
+        await transport.dial("/memory/p2p/right")
+        await until(lambda: left.kept == right.kept and len(left.kept) == 101)
+
+
+async def garbage(caller: PeerId, request: bytes) -> bytes:
+    return b"\xff" * 100
+
+
+async def stall(caller: PeerId, request: bytes) -> bytes:
+    await trio.sleep_forever()
+    return b""
+
+
+async def endless_ids(caller: PeerId, request: bytes) -> bytes:
+    """Says every bucket differs, lists the same page for ever, and has nothing."""
+    if b"digest" in request:
+        return write_digest(b"\x01" * 4096)
+    if b"records" in request:
+        return write_records(RecordsAnswer((), 1))
+    return write_ids(tuple(f"z{number:04}" for number in range(4096)))
+
+
+async def drip(caller: PeerId, request: bytes) -> bytes:
+    """Answers every question just within its deadline, for ever."""
+    await trio.sleep(9.5)
+    return await endless_ids(caller, request)
+
+
+async def lie(caller: PeerId, request: bytes) -> bytes:
+    """Promises records and delivers something else."""
+    if b"digest" in request:
+        return write_digest(b"\x02" * 4096)
+    if b"records" in request:
+        return write_records(RecordsAnswer((b"garbage",), 1))
+    return write_ids(("zzz",))
+
+
+async def feed_garbage(caller: PeerId, request: bytes) -> bytes:
+    """Keeps a turn going with envelopes that are worth nothing."""
+    if b"records" in request:
+        await trio.sleep(9)
+        return write_records(RecordsAnswer((b"garbage",) * 16, 16))
+    return await endless_ids(caller, request)
+
+
+@pytest.mark.parametrize("bad", [garbage, stall, endless_ids, drip, lie, feed_garbage])
+async def test_a_bad_partner_costs_at_most_its_turn(autojump_clock: Clock, bad: object) -> None:
+    network = MemoryNetwork()
+    mine, good = Shelf(wins(1)), Shelf(wins(1, 2, 3))
+    async with (
+        node(network, "mine", mine) as transport,
+        node(network, "good", good),
+        network.open("bad", TOPIC) as partner,
+    ):
+        partner.serve(bad)  # pyright: ignore[reportArgumentType] - one of the functions above
+        await transport.dial("/memory/p2p/bad")
+        await trio.sleep(0.1)
+        await transport.dial("/memory/p2p/good")
+        await until(lambda: len(mine.kept) == 3, timeout_s=65)
+        for number in range(4, 10):
+            await good.accept(b"w%d" % number, "self")
+            await until(lambda number=number: len(mine.kept) == number, timeout_s=200)
+
+
+async def test_what_is_never_kept_is_not_fetched_every_turn(autojump_clock: Clock) -> None:
+    class Picky(Shelf):
+        async def accept(self, envelope: bytes, sender: PeerId) -> bool:
+            self.offered += 1
+            return False
+
+    network = MemoryNetwork()
+    picky, other = Picky(), Shelf(wins(1, 2))
+    async with node(network, "picky", picky) as transport, node(network, "other", other):
+        await transport.dial("/memory/p2p/other")
+        await trio.sleep(400)
+        assert picky.offered == 2
+        await trio.sleep(400)
+        assert picky.offered == 4
+
+
+async def test_asking_for_a_visit_makes_the_partner_pull(autojump_clock: Clock) -> None:
+    """A node that leaves lets its partners fetch its last records first."""
+    network = MemoryNetwork()
+    leaving, staying = Shelf(), Shelf()
+    async with (
+        node(network, "staying", staying, interval_s=1e6),
+        network.open("leaving", TOPIC) as transport,
+        trio.open_nursery() as nursery,
+    ):
+        sync = sync_of(transport, leaving, interval_s=1e6)
+        nursery.start_soon(sync.run)
+        await transport.dial("/memory/p2p/staying")
+        await trio.sleep(10)
+        await leaving.accept(b"w last", "self")
+        await trio.sleep(2)
+        assert staying.kept == {}
+        with trio.fail_after(5):
+            await sync.once()
+        assert staying.kept == leaving.kept
+        nursery.cancel_scope.cancel()
+
+
+async def test_another_scope_is_not_answered(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    here, there = Shelf(wins(1)), Shelf()
+    async with node(network, "here", here), network.open("there", TOPIC) as transport:
+        sync = Sync(transport, there, there.accept, scope="another#1", kinds=KINDS)
+        await transport.dial("/memory/p2p/here")
+        assert (await sync.pull("here")).fetched == 0
+        assert there.kept == {}
