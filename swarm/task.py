@@ -374,8 +374,10 @@ def _with_id(task: Task, frozen: Mapping[str, bytes]) -> Task:
 def _manifest(task: Task, frozen: Mapping[str, bytes]) -> dict[str, object]:
     """Everything that makes two results comparable, ready to pack."""
     explained = {"id", "title", "editable", "knobs", "metric", "budget", "baseline"}
-    manifest = {name: getattr(task, name) for name in Task.__slots__ if name not in explained}
-    return manifest | {
+    manifest: dict[str, object] = {
+        name: getattr(task, name) for name in Task.__slots__ if name not in explained
+    }
+    manifest |= {
         "version": MANIFEST_VERSION,
         "frozen": _digests(frozen),
         "baseline": _digests(task.baseline),
@@ -383,6 +385,7 @@ def _manifest(task: Task, frozen: Mapping[str, bytes]) -> dict[str, object]:
         "metric": [task.metric.name, task.metric.direction, task.metric.unit],
         "budget": [task.budget.tokens, task.budget.compute_cap, task.budget.seconds],
     }
+    return manifest
 
 
 def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
