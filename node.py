@@ -134,6 +134,7 @@ class Node:
         )
         self._history = History(home.history, self._task.id)
         self._research: Research | None = None
+        self._told_addrs: set[str] = set()
         self._scope = Scope(self._task.topic, self._task.id)
         self._intake = Intake(
             journal,
@@ -162,7 +163,7 @@ class Node:
             sync = self._sync(transport)
             for service in self._services(sync):
                 nursery.start_soon(service)
-            await nursery.start(self._write_status_for_ever)
+            await self._write_status()
             await self._until_stopped()
             await self._farewell(sync)
             nursery.cancel_scope.cancel()
@@ -185,6 +186,7 @@ class Node:
             self._tell_of_peers,
             self._keep_connected,
             self._live.check_for_ever,
+            partial(_every, STATUS_SECONDS, self._write_status),
             partial(_every, TRIALS_SECONDS, self._publish_trials),
             partial(_every, BOARD_SECONDS, self._live.save),
             partial(_every, RETENTION_SECONDS, lambda: self._live.drop_unkept(now_ms())),
@@ -302,18 +304,13 @@ class Node:
         await self._transport.publish(envelope)
         return record_id
 
-    async def _write_status_for_ever(
-        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        told: tuple[str, ...] = ()
-        while True:
-            addrs = self._transport.listen_addrs
-            for multiaddr in set(addrs) - set(told):
+    async def _write_status(self) -> None:
+        addrs = self._transport.listen_addrs
+        for multiaddr in addrs:
+            if multiaddr not in self._told_addrs:
                 self._report(events.Listening(multiaddr))
-            told = addrs or told
-            self._home.write_status(self._status())
-            task_status.started()
-            await trio.sleep(STATUS_SECONDS)
+        self._told_addrs |= set(addrs)
+        self._home.write_status(self._status())
 
     def _status(self) -> dict[str, object]:
         own = self._author.peer_id

@@ -35,7 +35,7 @@ class NodeConsole:
             TextColumn("  {task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
-            TextColumn("loss {task.fields[loss]:.3f}"),
+            TextColumn("{task.fields[loss]}"),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
@@ -94,12 +94,13 @@ class NodeConsole:
         if self._progress.disable:
             return
         key = (event.number, event.arm, event.seed)
+        loss = "" if event.loss is None else f"loss {event.loss:.3f}"
         if key not in self._bars:
             name = event.arm if event.number == 0 else f"#{event.number} {event.arm}"
             self._bars[key] = self._progress.add_task(
-                f"{name:<14}", total=event.budget_tokens, loss=event.loss
+                f"{name:<14}", total=event.budget_tokens, loss=loss
             )
-        self._progress.update(self._bars[key], completed=event.tokens, loss=event.loss)
+        self._progress.update(self._bars[key], completed=event.tokens, loss=loss)
         if event.tokens >= event.budget_tokens:
             self._progress.remove_task(self._bars.pop(key))
 

@@ -15,11 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -96,7 +96,7 @@ def demo(*, nodes: int, experiments: int) -> int:
 
 
 @contextmanager
-def _swarm(folder: Path, nodes: int, experiments: int) -> Iterator[list[Node]]:
+def _swarm(folder: Path, nodes: int, experiments: int) -> Generator[list[Node]]:
     shares = [experiments // nodes + (i < experiments % nodes) for i in range(nodes)]
     started: list[Node] = []
     with ExitStack() as logs:
@@ -133,15 +133,18 @@ def _address(started: Sequence[Node]) -> str | None:
         return None
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and started[0].process.poll() is None:
-        addrs = started[0].status().get("listen_addrs")
-        if isinstance(addrs, list) and addrs:
-            return str(addrs[0])
+        addrs = cast("list[str]", started[0].status().get("listen_addrs", []))
+        if addrs:
+            return addrs[0]
         time.sleep(0.1)
-    raise SystemExit(f"{started[0].name} did not start listening:\n{_tail(started[0])}")
+    raise SystemExit(
+        f"{started[0].name} did not start listening:\n{_tail(started[0].home.root.parent)}"
+    )
 
 
-def _tail(node: Node) -> str:
-    logs = sorted(node.home.root.parent.glob("*.log"))
+def _tail(folder: Path) -> str:
+    """The last words of every node."""
+    logs = sorted(folder.glob("*.log"))
     return "\n".join(log.read_text("utf-8", "replace")[-2000:] for log in logs)
 
 
@@ -160,14 +163,13 @@ def _picture(swarm: Sequence[Node]) -> Group:
         table.add_column(heading, no_wrap=True)
     for node in swarm:
         status = node.status()
-        running = status.get("running_titles")
-        now = ", ".join(map(str, running)) if isinstance(running, list) and running else "—"
+        running = cast("list[str]", status.get("running_titles", []))
         table.add_row(
             node.name,
             f"{status.get('experiments', 0)}/{node.experiments}",
             str(status.get("wins", 0)),
             str(status.get("peers", 0)),
-            Text(plain(now)[:60]),
+            Text(plain(", ".join(running) or "—")[:60]),
         )
     return Group(table)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from cli.settings_file import load_settings
 from gossip.home import Home, HomeInUse, open_home
@@ -62,10 +63,11 @@ def run(settings: Settings, home: Home) -> None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The one error inside nested groups; the group itself where there are several."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    """The one error inside nested groups; the outermost group where there are several."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return _innermost(inner[0]) if len(inner) == 1 else cast("BaseException", error)
 
 
 def _start_detached(home: Home) -> int:
@@ -100,10 +102,9 @@ def _start_detached(home: Home) -> int:
 def _listening(home: Home, pid: int) -> list[str]:
     """Where the node of this process listens; empty while it does not."""
     status = home.read_status()
-    addrs = status.get("listen_addrs")
-    if status.get("pid") != pid or not isinstance(addrs, list):
+    if status.get("pid") != pid:
         return []
-    return [str(addr) for addr in addrs]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return [str(addr) for addr in cast("list[object]", status.get("listen_addrs", []))]
 
 
 def _tail(path: Path) -> str:

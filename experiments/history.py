@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, cast
 
 from swarm.canonical import pack, unpack
 from swarm.records import Pair, Trial
@@ -41,7 +42,7 @@ class History:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.execute(_SCHEMA)
 
     def close(self) -> None:
         self._db.close()
@@ -90,14 +91,10 @@ def _trials(rows: Iterable[tuple[bytes]]) -> list[Trial]:
 
 def _to_bytes(trial: Trial) -> bytes:
     fields = {name: getattr(trial, name) for name in Trial.__slots__}
-    fields["pairs"] = [[p.seed, p.base_nano, p.candidate_nano] for p in trial.pairs]
     return pack(fields)
 
 
 def _from_bytes(data: bytes) -> Trial:
-    fields = unpack(data, max_bytes=_MAX_TRIAL_BYTES)
-    assert isinstance(fields, dict)
+    fields = cast("dict[str, Any]", unpack(data, max_bytes=_MAX_TRIAL_BYTES))
     fields["pairs"] = tuple(Pair(*row) for row in fields["pairs"])
-    fields["parents"] = tuple(fields["parents"])
-    fields["knobs"] = tuple((name, literal) for name, literal in fields["knobs"])
     return Trial(**fields)

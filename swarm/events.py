@@ -70,14 +70,14 @@ class ExperimentStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """A training run has consumed this many tokens of its budget."""
+    """A training run has consumed this many tokens; `loss` in nats per token, if known."""
 
     number: int
     arm: str
     seed: int
     tokens: int
     budget_tokens: int
-    loss: float
+    loss: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ runs it can check that they ran what was meant.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from swarm.canonical import CanonicalError, pack, unpack
 from swarm.records import RecordId, TreeHash
 
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +49,20 @@ class Hypothesis:
     code: bool
 
 
-def to_bytes(hypotheses: list[Hypothesis]) -> bytes:
+def to_bytes(hypotheses: Sequence[Hypothesis]) -> bytes:
     """Canonical bytes of hypotheses, so that a stopped node can take them up again."""
     return pack([[getattr(each, name) for name in Hypothesis.__slots__] for each in hypotheses])
 
 
 def from_bytes(data: bytes) -> list[Hypothesis]:
     """
-    Inverse of `to_bytes`.
+    Inverse of `to_bytes`, for bytes that this node wrote.
 
     Bytes from another version of this class give an empty list: an experiment
     that was interrupted is then chosen again by the strategy, nothing is lost.
     """
     try:
-        rows = unpack(data, max_bytes=_MAX_BYTES)
-        return [_from_row(row) for row in rows]  # type: ignore[union-attr]
-    except (CanonicalError, TypeError, ValueError):
+        rows = cast("Sequence[Sequence[Any]]", unpack(data, max_bytes=_MAX_BYTES))
+        return [Hypothesis(*row) for row in rows]
+    except (CanonicalError, TypeError):
         return []
-
-
-def _from_row(row: list[object]) -> Hypothesis:
-    fields = dict(zip(Hypothesis.__slots__, row, strict=True))
-    fields["parents"] = tuple(fields["parents"])  # type: ignore[arg-type]
-    fields["knobs"] = tuple(tuple(pair) for pair in fields["knobs"])  # type: ignore[union-attr]
-    return Hypothesis(**fields)  # type: ignore[arg-type]

@@ -26,13 +26,13 @@ class _Section(BaseModel):
 class NodeSettings(_Section):
     """Who this node is and how much of the machine it may use."""
 
-    nickname: str = Field("", max_length=MAX_NICKNAME_LENGTH, pattern=r"^[\w .\-]*$")
+    nickname: str = Field(default="", max_length=MAX_NICKNAME_LENGTH, pattern=r"^[\w .\-]*$")
     observe: bool = False
     """Take part in the swarm without training."""
-    workers: int | None = Field(None, ge=1, le=1024)
+    workers: int | None = Field(default=None, ge=1, le=1024)
     """Experiments at once; by default one less than the cores, at least one."""
-    nice: int = Field(10, ge=0, le=19)
-    experiments: int | None = Field(None, ge=1)
+    nice: int = Field(default=10, ge=0, le=19)
+    experiments: int | None = Field(default=None, ge=1)
     """Stop after this many finished experiments of one's own; None: never."""
     stay: bool = False
     """After `experiments`, stay in the swarm as an observer instead of stopping."""
@@ -45,14 +45,14 @@ class NetworkSettings(_Section):
     bootstrap_peers: tuple[Multiaddr, ...] = ()
     join: tuple[Multiaddr, ...] = ()
     """Peers to dial at this start; they are remembered in the peer book."""
-    sync_interval_seconds: float = Field(20.0, ge=0.5, le=3600)
-    publish_per_second: float = Field(20.0, gt=0, le=1000)
+    sync_interval_seconds: float = Field(default=20.0, ge=0.5, le=3600)
+    publish_per_second: float = Field(default=20.0, gt=0, le=1000)
 
 
 class SearchSettings(_Section):
     """Bounds a person puts on the search."""
 
-    fold_share: float = Field(0.25, ge=0, le=1)
+    fold_share: float = Field(default=0.25, ge=0, le=1)
     """The most of this node's compute that may go into folding peers' wins."""
     exclude_families: tuple[Family, ...] = ()
 
@@ -60,7 +60,7 @@ class SearchSettings(_Section):
 class Settings(_Section):
     """All settings of one node."""
 
-    task: str = Field("tinypy", min_length=1, max_length=4096)
+    task: str = Field(default="tinypy", min_length=1, max_length=4096)
     """Name of a built-in task, or a folder that holds a `task.toml`."""
     node: NodeSettings = NodeSettings()
     network: NetworkSettings = NetworkSettings()

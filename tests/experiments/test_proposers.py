@@ -1,0 +1,156 @@
+"""What each proposer offers, on the toy task."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.proposers import Champion, KnownWin, Proposer, Situation
+from experiments.proposers.fold import FoldProposer
+from experiments.proposers.knobs import KnobProposer, grid
+from experiments.task_folder import load_task
+from swarm.diff import apply_diff
+from swarm.settings_block import Scalar, read_settings, write_settings
+from swarm.task import Knob, Task
+from swarm.tree import Tree, tree_hash
+
+TOY = Path(__file__).parent.parent / "toy_task"
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return load_task(str(TOY)).task
+
+
+def changed(tree: Tree, **settings: Scalar) -> Tree:
+    return {"train.py": write_settings(tree["train.py"], settings)}
+
+
+def known(record: str, base: Tree, tree: Tree, effect: float, value: float = 2.6) -> KnownWin:
+    return KnownWin(record, f"win {record}", "bob", base, tree, effect, value)
+
+
+def situation(
+    task: Task,
+    *wins: KnownWin,
+    champion: Tree | None = None,
+    tried: Callable[[str, str], bool] = lambda base, tree: False,
+    code_allowed: bool = True,
+) -> Situation:
+    return Situation(
+        task,
+        Champion(None, champion or task.baseline, 2.6),
+        wins,
+        code_allowed,
+        tried,
+        random.Random(1).random,
+    )
+
+
+@pytest.mark.parametrize("proposer", [KnobProposer(), FoldProposer()])
+def test_every_offer_is_an_untried_change_of_the_champion(proposer: Proposer, task: Task) -> None:
+    """A family that is offered has a proposal; it applies, gives its tree, and is not repeated."""
+    seen: set[tuple[str, str]] = set()
+    win = known("b1", task.baseline, changed(task.baseline, WIDTH=4), -0.2)
+    place = situation(task, win, tried=lambda base, tree: (base, tree) in seen)
+    while families := proposer.families(place):
+        for family in families:
+            offer = proposer.propose(place, family)
+            assert offer is not None and offer.family == family
+            assert offer.base_tree == tree_hash(task.baseline) != offer.tree
+            assert tree_hash(apply_diff(task.baseline, offer.diff, task.editable)) == offer.tree
+            assert (offer.base_tree, offer.tree) not in seen
+            seen.add((offer.base_tree, offer.tree))
+    assert seen
+    assert proposer.propose(place, "init") is None
+
+
+def test_a_knob_takes_each_value_of_its_grid_once(task: Task) -> None:
+    """The knobs of the toy task offer all their values but the current ones."""
+    seen: set[str] = set()
+    proposer = KnobProposer()
+    place = situation(task, tried=lambda base, tree: tree in seen)
+    titles: list[str] = []
+    while families := sorted(proposer.families(place)):
+        offer = proposer.propose(place, families[0])
+        assert offer is not None and not offer.code
+        seen.add(offer.tree)
+        titles.append(offer.title)
+    expected = sum(len(grid(knob)) - 1 for knob in task.knobs)
+    assert len(titles) == len(set(titles)) == expected
+    assert "SHIFT none → small" in titles
+
+
+def test_the_literature_is_named_where_the_task_knows_it(task: Task) -> None:
+    """A value with a source says so in its rationale."""
+    proposer = KnobProposer()
+    large = tree_hash(changed(task.baseline, SHIFT="large"))
+    place = situation(task, tried=lambda base, tree: tree == large)
+    offer = proposer.propose(place, "init")
+    assert offer is not None and "Nobody et al. 2026" in offer.rationale
+
+
+@pytest.mark.parametrize(
+    ("knob", "values"),
+    [
+        (Knob("A", "float", "init", low=0.001, high=0.01, log=True), [0.001, 0.002, 0.005, 0.01]),
+        (Knob("A", "int", "init", low=1, high=12, log=True), [1, 2, 4, 8, 12]),
+        (Knob("A", "int", "init", low=0, high=3), [0, 1, 2, 3]),
+        (Knob("A", "choice", "init", choices=("x", "y")), ["x", "y"]),
+    ],
+)
+def test_a_grid_stays_in_its_range(knob: Knob, values: list[Scalar]) -> None:
+    """Grids are sorted, inside the range, and of the knob's kind."""
+    assert grid(knob) == values
+    assert all(knob.admits(value) for value in grid(knob))
+
+
+def test_folding_merges_onto_the_champion(task: Task) -> None:
+    """A win on the baseline is carried over to a champion that changed something else."""
+    champion = changed(task.baseline, SHIFT="small")
+    win = known("b1", task.baseline, changed(task.baseline, WIDTH=4), -0.2)
+    offer = FoldProposer().propose(situation(task, win, champion=champion), "fold")
+    assert offer is not None and offer.parents == ("b1",)
+    merged = apply_diff(champion, offer.diff, task.editable)
+    assert read_settings(merged["train.py"]) == {"SLOPE": 0.1, "SHIFT": "small", "WIDTH": 4}
+
+
+def test_the_greatest_claimed_gain_is_folded_first(task: Task) -> None:
+    """Among wins that merge, the one that gained most; one that changes nothing is passed over."""
+    champion = changed(task.baseline, SHIFT="small")
+    small = known("b1", task.baseline, changed(task.baseline, WIDTH=2), -0.1)
+    great = known("b2", task.baseline, changed(task.baseline, SLOPE=1.0), -0.2)
+    same = known("b3", task.baseline, champion, -0.3)
+    offer = FoldProposer().propose(situation(task, small, great, same, champion=champion), "fold")
+    assert offer is not None and offer.parents == ("b2",)
+
+
+def test_a_conflict_is_skipped(task: Task) -> None:
+    """A win that set the same knob otherwise does not merge."""
+    champion = changed(task.baseline, WIDTH=8)
+    win = known("b1", task.baseline, changed(task.baseline, WIDTH=2), -0.1)
+    assert not FoldProposer().families(situation(task, win, champion=champion))
+
+
+def test_a_tree_far_ahead_is_adopted_whole(task: Task) -> None:
+    """Where the author's own best is far better than the champion, the whole tree is offered."""
+    far = changed(task.baseline, WIDTH=4, SLOPE=1.0, SHIFT="small")
+    win = known("b1", changed(task.baseline, WIDTH=4, SLOPE=1.0), far, -0.1, value=2.0)
+    offer = FoldProposer().propose(situation(task, win), "fold")
+    assert offer is not None and offer.tree == tree_hash(far) and offer.title.startswith("Adopt")
+
+
+def test_code_is_not_folded_where_it_may_not_run(task: Task) -> None:
+    """Without isolation a win that changes code is passed over; a knob diff is not."""
+    code: Tree = {"train.py": task.baseline["train.py"] + b"\nprint('hello')\n"}
+    knob = known("b1", task.baseline, changed(task.baseline, WIDTH=2), -0.1)
+    strange = known("b2", task.baseline, code, -0.9)
+    open_place = situation(task, knob, strange)
+    offer = FoldProposer().propose(open_place, "fold")
+    assert offer is not None and offer.parents == ("b2",) and offer.code
+    offer = FoldProposer().propose(replace(open_place, code_allowed=False), "fold")
+    assert offer is not None and offer.parents == ("b1",) and not offer.code
