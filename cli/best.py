@@ -11,10 +11,9 @@ from experiments.task_folder import load_task
 from gossip.board import load_board
 from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
-from swarm.envelope import open_envelope
-from swarm.leaderboard import Board, entries
-from swarm.lineage import Incomplete, InvalidWin, base_chain, resolve_tree
-from swarm.records import RecordId, Win, decode
+from gossip.wins import JournalWins
+from swarm.leaderboard import entries
+from swarm.lineage import Incomplete, InvalidWin, resolve_tree
 from swarm.task import Task
 from swarm.tree import Tree
 
@@ -45,12 +44,12 @@ def best_tree(journal: Journal, task: Task) -> Tree:
 
     Says on stderr which one it is; the task's baseline where there is none.
     """
-    board = load_board(journal)
-    for entry in entries(board, task.metric.direction):
+    wins = JournalWins(journal)
+    for entry in entries(load_board(journal), task.metric.direction):
         if entry.state not in BELIEVED:
             continue
         try:
-            tree = _rebuilt(journal, board, entry.record, task)
+            tree = resolve_tree(entry.record, wins, task.baseline, task.editable, {})
         except (Incomplete, InvalidWin) as error:
             warn(f"passing over #{entry.rank}: {error}")
             continue
@@ -60,16 +59,6 @@ def best_tree(journal: Journal, task: Task) -> Tree:
         )
         return tree
     return _baseline(task)
-
-
-def _rebuilt(journal: Journal, board: Board, record: RecordId, task: Task) -> Tree:
-    wins: dict[RecordId, Win] = {}
-    for step in base_chain(record, board.wins):
-        for envelope in journal.get_many([step]):
-            win = decode(open_envelope(envelope)[1])
-            if isinstance(win, Win):
-                wins[step] = win
-    return resolve_tree(record, wins, task.baseline, task.editable, {})
 
 
 def _baseline(task: Task) -> Tree:

@@ -58,7 +58,7 @@ def doctor(root: Path) -> int:
     screen = console()
     worst = 0
     for finding in examine(Home(root)):
-        screen.print(_line(finding))
+        screen.print(_line(finding), soft_wrap=True)
         worst = max(worst, finding.level == "missing")
     verdict = "a node cannot run here yet" if worst else "ready: start a node with `swarm start`"
     screen.print(f"\n{verdict}")

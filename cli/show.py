@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
+from typing import cast
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -85,18 +86,31 @@ def find(journal: Journal, record_id: RecordId, task: TaskHeader) -> Found:
 
 def document(found: Found) -> dict[str, object]:
     """The record as `--json` shows it, with its entry, its lineage and who built on it."""
-    fields = asdict(found.record)
-    if isinstance(found.record, Replication):
-        fields["challenge"] = found.record.challenge.hex()
     return {
         "record": found.id,
         "kind": kind_of(found.record),
-        **fields,
+        **_named_fields(found.record),
         "entry": None if found.entry is None else found.entry.document(),
         "lineage": list(found.lineage),
         "complete": found.complete,
         "built_on_by": list(found.built_on_by),
     }
+
+
+def _named_fields(row: object) -> dict[str, object]:
+    """The fields of a record, or of a row in it, as JSON has them."""
+    names: tuple[str, ...] = getattr(row, "_fields", None) or getattr(row, "__slots__", ())
+    return {name: _json_value(getattr(row, name)) for name in names}
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    if hasattr(value, "_fields") or is_dataclass(value):
+        return _named_fields(value)
+    if isinstance(value, tuple):
+        return [_json_value(item) for item in cast("tuple[object, ...]", value)]
+    return value
 
 
 def _lineage(win: RecordId, board: Board) -> tuple[tuple[RecordId, ...], bool]:

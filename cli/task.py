@@ -1,23 +1,19 @@
 """`swarm task`: the tasks a swarm can work on, and what one of them is made of."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-import baseline_train
 from cli.output import DIM, console, facts, print_json, size
 from cli.text import plain
-from experiments.task_folder import load_task
+from experiments.task_folder import built_in_tasks, load_task
 from swarm.task import Knob, Task
-
-TASKS = Path(baseline_train.__file__).parent / "tasks"
 
 
 def list_tasks(*, as_json: bool) -> None:
     """Print every built-in task, for people or as one JSON list."""
-    tasks = [load_task(path.stem).task for path in sorted(TASKS.glob("*.toml"))]
+    tasks = [load_task(name).task for name in built_in_tasks()]
     if as_json:
         print_json([document(task) for task in tasks])
         return
@@ -48,6 +44,7 @@ def show_task(name: str, *, as_json: bool) -> None:
     screen.print(facts(_rows(task)))
     if task.knobs:
         screen.print("", _knob_table(task), sep="\n")
+        screen.print(Text("\n--json has the links to the literature too", DIM))
 
 
 def document(task: Task) -> dict[str, object]:
@@ -102,8 +99,8 @@ def _rows(task: Task) -> dict[str, Text | str]:
         "id": task.id,
         "metric": f"{metric.name} in {plain(metric.unit)}, {metric.direction}{goal}",
         "a run": f"{_budget(task)}, at most {task.budget.compute_cap:g}× the baseline's computing",
-        "kept if": f"better by {task.min_effect:g} or more, surer than {task.alpha:.0%} chance; "
-        f"pairs of runs differ by σ = {task.sigma:g}",
+        "kept if": f"at least {task.min_effect:g} better, and luck would do that in less than "
+        f"{task.alpha:.0%} of cases (σ of a pair of runs: {task.sigma:g})",
         "editable": ", ".join(task.editable),
         "frozen": ", ".join(task.frozen) or "—",
     }
@@ -131,6 +128,11 @@ def _values(knob: Knob) -> Text:
 
 def _sources(sources: Mapping[str, str]) -> Text:
     lines = [
-        f"{plain(value)}: {plain(source)}" for value, source in sources.items() if value != "*"
+        _without_link(source) if value == "*" else f"{plain(value)}: {_without_link(source)}"
+        for value, source in sources.items()
     ]
-    return Text("\n".join([*map(plain, filter(None, [sources.get("*")])), *lines]), DIM)
+    return Text("\n".join(lines), DIM)
+
+
+def _without_link(source: str) -> str:
+    return plain(source.split(", http")[0])

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -176,6 +177,8 @@ def test_show_as_json_is_one_document(tmp_path: Path) -> None:
     assert document["kind"] == "win"
     assert document["diff"] == WIN.diff
     assert document["lineage"] == [id_of(ANN, base)]
+    pairs = cast("list[dict[str, object]]", document["pairs"])
+    assert pairs[0] == {"seed": 1, "base_nano": 3_101_000_000, "candidate_nano": 3_001_000_000}
     entry = document["entry"]
     assert list(cast("dict[str, object]", entry)) == ENTRY_FIELDS
 
@@ -318,6 +321,16 @@ def test_a_truncated_journal_is_named_and_rescued(tmp_path: Path) -> None:
     assert "Traceback" not in said.err
     assert swarm("verify", "--rescue", home=home.root).status == 0
     assert len(entries_of(swarm("leaderboard", "--json", home=home.root).json)) >= 10
+
+
+def test_a_journal_of_a_newer_version_is_one_sentence(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "h", [(ANN, win(1))])
+    with sqlite3.connect(home.journal(TASK)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    said = swarm("leaderboard", "--json", home=home.root)
+    assert (said.status, said.out) == (1, "")
+    assert "has journal version 7" in said.err and "pip install --upgrade" in said.err
 
 
 def test_rescue_waits_for_the_node_to_stop(tmp_path: Path) -> None:
