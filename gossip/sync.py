@@ -20,7 +20,7 @@ import math
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
@@ -45,8 +45,8 @@ from gossip.transport import CallError, PeerId, Transport
 
 _log = logging.getLogger(__name__)
 
-Accept = Callable[[bytes, PeerId], Awaitable[bool]]
-"""Judges one envelope from a peer: was it new and kept? Never raises for what it holds."""
+Accept = Callable[[bytes, PeerId], Awaitable[object]]
+"""Judges one envelope from a peer. Must not raise for what the envelope holds."""
 
 CALL_S = 10.0
 MAX_IDS_PER_TURN = 100_000
@@ -58,11 +58,18 @@ REST_MOST_S = 300.0
 
 @dataclass(slots=True)
 class Turn:
-    """What one partner gave: envelopes fetched, how many were kept, and whether it has more."""
+    """
+    What one partner gave.
+
+    Attributes:
+        fetched: Envelopes received.
+        more: The turn ended before the partner's records did, and it was of use.
+        held: How many records of each kind we held when the turn came to it.
+    """
 
     fetched: int = 0
-    kept: int = 0
     more: bool = False
+    held: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class Sync:
@@ -140,32 +147,50 @@ class Sync:
         """
         turn = Turn()
         async with self._one_turn:
-            try:
-                with trio.fail_after(self._turn_s):
-                    for kind in self._kinds:
-                        await self._pull_kind(peer, kind, turn)
+            trouble = await self._try_pull(peer, turn)
+            turn.more = turn.more and await self._grew(turn)
+            if trouble and not turn.more:
+                self._lay_to_rest(peer, trouble)
+            else:
                 self._rest.pop(peer, None)
-            except trio.TooSlowError:
-                turn.more = turn.kept > 0
-                self._lay_to_rest(peer, "its turn took too long", turn)
-            except (CallError, SyncError) as error:
-                self._lay_to_rest(peer, str(error), turn)
         return turn
 
+    async def _try_pull(self, peer: PeerId, turn: Turn) -> str:
+        """Take the turn; returns what went wrong, if anything."""
+        try:
+            with trio.fail_after(self._turn_s):
+                for kind in self._kinds:
+                    await self._pull_kind(peer, kind, turn)
+        except trio.TooSlowError:
+            turn.more = turn.fetched > 0
+            return f"it took more than {self._turn_s:g} s"
+        except (CallError, SyncError) as error:
+            return str(error)
+        return f"{turn.fetched} records and no end" if turn.more else ""
+
+    async def _grew(self, turn: Turn) -> bool:
+        """Whether we hold more than before: a partner may be slow, but not useless."""
+        for kind, held in turn.held.items():
+            if len(await self._store.ids(kind)) > held:
+                return True
+        return False
+
     async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
-        mine = index_of(await self._store.ids(kind))
+        held = await self._store.ids(kind)
+        turn.held[kind] = len(held)
+        mine = index_of(held)
         theirs = read_digest(await self._ask(peer, AskDigest(kind)))
         buckets = differing(mine.digest, theirs)
         wanted = await self._missing(peer, kind, mine, buckets) if buckets else []
         while wanted:
             if turn.fetched >= MAX_RECORDS_PER_TURN:
-                turn.more = turn.kept > 0
+                turn.more = True
                 return
             batch = tuple(wanted[:MAX_IDS_PER_FETCH])
             records = read_records(await self._ask(peer, AskRecords(kind, batch)), len(batch))
             self._asked.add(peer, batch[: records.considered])
             turn.fetched += len(records.envelopes)
-            await self._hand_over(records.envelopes, peer, turn)
+            await self._hand_over(records.envelopes, peer)
             del wanted[: records.considered]
 
     async def _missing(
@@ -183,16 +208,11 @@ class Sync:
             after = ids[-1]
         return wanted
 
-    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId, turn: Turn) -> None:
+    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId) -> None:
         """Let ``accept`` judge a batch side by side, so that it can write it as one."""
-
-        async def judge(envelope: bytes) -> None:
-            kept = await self._accept(envelope, peer)
-            turn.kept += kept
-
         async with trio.open_nursery() as nursery:
             for envelope in envelopes:
-                nursery.start_soon(judge, envelope)
+                nursery.start_soon(self._accept, envelope, peer)
 
     async def _ask(self, peer: PeerId, question: Question) -> bytes:
         return await self._transport.call(peer, write_question(self._scope, question), CALL_S)
@@ -251,13 +271,12 @@ class Sync:
         until, _ = self._rest.get(peer, (0.0, None))
         return trio.current_time() < until
 
-    def _lay_to_rest(self, peer: PeerId, why: str, turn: Turn) -> None:
+    def _lay_to_rest(self, peer: PeerId, why: str) -> None:
         """A partner that failed waits longer each time before it is asked again."""
         now = trio.current_time()
+        self._rest = {p: rest for p, rest in self._rest.items() if rest[0] > now - REST_MOST_S}
         _, backoff = self._rest.get(peer) or (0.0, self._new_backoff())
-        if not turn.more:
-            self._rest = {p: r for p, r in self._rest.items() if r[0] > now - REST_MOST_S}
-            self._rest[peer] = (now + backoff.failed(), backoff)
+        self._rest[peer] = (now + backoff.failed(), backoff)
         _log.info("sync with %s ended: %s", peer, why)
 
     def _new_backoff(self) -> Backoff:

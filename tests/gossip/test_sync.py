@@ -45,13 +45,11 @@ class Shelf:
     async def get_many(self, ids: Sequence[str]) -> Sequence[bytes]:
         return [self.kept[record] for record in ids if record in self.kept]
 
-    async def accept(self, envelope: bytes, sender: PeerId) -> bool:
+    async def accept(self, envelope: bytes, sender: PeerId) -> None:
         """Keep what has a known kind; garbage is counted and dropped."""
         self.offered += 1
-        good = envelope[:1] in (b"w", b"t") and identify(envelope) not in self.kept
-        if good:
+        if envelope[:1] in (b"w", b"t"):
             self.kept[identify(envelope)] = envelope
-        return good
 
 
 def wins(*numbers: int) -> list[bytes]:
@@ -213,9 +211,8 @@ async def test_a_bad_partner_costs_at_most_its_turn(autojump_clock: Clock, bad: 
 
 async def test_what_is_never_kept_is_not_fetched_every_turn(autojump_clock: Clock) -> None:
     class Picky(Shelf):
-        async def accept(self, envelope: bytes, sender: PeerId) -> bool:
+        async def accept(self, envelope: bytes, sender: PeerId) -> None:
             self.offered += 1
-            return False
 
     network = MemoryNetwork()
     picky, other = Picky(), Shelf(wins(1, 2))
