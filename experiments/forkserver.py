@@ -19,6 +19,7 @@ import torch
 
 from experiments.orders import MAX_ORDER_BYTES, order_from_line
 from experiments.process_tree import adopt_orphans, die_with_parent, kill_descendants
+from experiments.sandbox.libraries import library_paths
 from experiments.supervisor import supervise
 
 READY_LINE = b"ready\n"
@@ -32,6 +33,7 @@ def warm_up() -> None:
     The first optimiser imports some 400 modules of sympy through
     `torch._dynamo`, which a confined child could not read any more.
     """
+    library_paths()
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     model = torch.nn.Linear(8, 8, bias=False)

@@ -217,9 +217,11 @@ def open_runner(
         workers: How many runs go on at once.
         sandbox: For all code of a tree; a command task uses bubblewrap in its place.
         niceness: Added to the priority of all processes.
+
+    Raises:
+        RunnerError: The task lacks a file that its harness needs.
     """
     task = loaded.task
-    scratch.mkdir(parents=True, exist_ok=True)
     harness: Harness
     if task.harness == "command":
         harness = CommandHarness(
@@ -230,6 +232,11 @@ def open_runner(
             niceness=niceness,
         )
     else:
+        if "prepare.py" not in task.frozen or "train.py" not in task.editable:
+            raise RunnerError(
+                f"task {task.name}: the stream harness needs prepare.py among `frozen` "
+                "and train.py among `editable`"
+            )
         assert task.budget.tokens is not None
         harness = StreamHarness(
             prepare=loaded.folder / "prepare.py",

@@ -74,6 +74,8 @@ class Scorer:
         self._order = order
         self._prepare = _load(Path(order.prepare))
         self._corpus = self._prepare.ensure_corpus(Path(order.cache))
+        split = self._corpus.load("val")
+        self._windows = self._prepare.evaluation_windows(split, order.eval_bytes, order.context)
         self._bytes: dict[int, int] = {}
         self._nano_bits: dict[int, int] = {}
 
@@ -85,9 +87,7 @@ class Scorer:
 
     def batches(self, size: int) -> Iterator[Batch]:
         """All held-out windows, at most `size` at once."""
-        order = self._order
-        split = self._corpus.load("val")
-        windows = self._prepare.evaluation_windows(split, order.eval_bytes, order.context)
+        windows = self._windows
         for start in range(0, len(windows.tokens), size):
             rows = windows.tokens[start : start + size]
             yield Batch(rows[:, :-1], rows[:, 1:], windows.file[start : start + size])

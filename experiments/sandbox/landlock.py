@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import struct
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,10 +62,11 @@ class LandlockSandbox:
     def enter(self, confinement: Confinement) -> None:
         """Confine the calling process, which must have a single thread, for good."""
         seccomp.forbid_new_privileges()
+        handled = _handled_files(_abi())
         ruleset = _create_ruleset(_abi())
         try:
-            _allow(ruleset, confinement.readable, _READ)
-            _allow(ruleset, confinement.writable, _WRITE)
+            _allow(ruleset, confinement.readable, _READ & handled)
+            _allow(ruleset, confinement.writable, _WRITE & handled)
             _call(_RESTRICT_SELF, ruleset, 0)
         finally:
             os.close(ruleset)
@@ -71,11 +74,17 @@ class LandlockSandbox:
         seccomp.install()
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+@cache
 def _abi() -> int:
     """The Landlock version of the running kernel; below 1 where it has none."""
     if sys.platform != "linux":
         return 0
-    return ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
+    return _libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
 
 
 def _handled_files(abi: int) -> int:
@@ -95,9 +104,8 @@ def _allow(ruleset: int, paths: Iterable[Path], rights: int) -> None:
     for path in paths:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            allowed = rights & _handled_files(_abi())
-            if not path.is_dir():
-                allowed &= _ON_FILES
+            is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+            allowed = rights if is_folder else rights & _ON_FILES
             rule = ctypes.c_char_p(struct.pack("=Qi", allowed, handle))
             _call(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
         finally:
@@ -106,16 +114,14 @@ def _allow(ruleset: int, paths: Iterable[Path], rights: int) -> None:
 
 def _drop_capabilities() -> None:
     """A node started by root must not leave its children root's powers, such as raising limits."""
-    libc = ctypes.CDLL(None, use_errno=True)
     nothing = struct.pack("=6I", *[0] * 6)
-    if libc.capset(struct.pack("=Ii", _CAPABILITY_VERSION, 0), nothing) != 0:
+    if _libc().capset(struct.pack("=Ii", _CAPABILITY_VERSION, 0), nothing) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"capset: {os.strerror(code)}")
 
 
 def _call(number: int, *arguments: object) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
-    result: int = libc.syscall(number, *arguments)
+    result: int = _libc().syscall(number, *arguments)
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"Landlock call {number}: {os.strerror(code)}")

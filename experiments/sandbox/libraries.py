@@ -8,6 +8,7 @@ that holds site-packages is opened as a whole.
 
 import sysconfig
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 _PACKAGES = ("torch", "torchgen", "functorch", "numpy", "numpy.libs", "typing_extensions.py")
@@ -22,6 +23,7 @@ _SYSTEM_FILES = (
 )
 
 
+@cache
 def library_paths() -> tuple[Path, ...]:
     """Existing paths that hold the standard library, torch, numpy and facts about the machine."""
     candidates = (*_standard_library(), *_packages(), *map(Path, _SYSTEM_FILES))
