@@ -22,7 +22,7 @@ from experiments.sandbox import best_sandbox
 from experiments.task_folder import load_task
 from swarm.tree import tree_hash
 
-RUNS = {"quick": 7, "tinypy": 3}
+RUNS = {"quick": 7, "tinypy": 2}
 PROMISED = {"quick": 0.05, "tinypy": 0.01}
 
 
