@@ -216,6 +216,7 @@ def _new_host(identity: Identity, limits: Limits) -> IHost:
             low_watermark=0,
             max_connections_per_peer=2,
             enable_health_monitoring=True,
+            health_initial_delay=15,
             health_check_interval=15,
             ping_timeout=5,
             abort_connection_on_ping_failure=True,

@@ -7,7 +7,6 @@ and its guard may go.
 
 from __future__ import annotations
 
-import hashlib
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -23,7 +22,6 @@ from libp2p.utils.varint import encode_varint_prefixed
 from multiaddr import Multiaddr
 
 from gossip.libp2p_host import CALL_PROTOCOL, Limits
-from gossip.message_id import message_id
 from gossip.multiaddress import parse
 from tests.gossip.stock import (
     LOOPBACK,
@@ -317,8 +315,3 @@ def can_bind(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def test_the_message_id_is_the_payload_alone() -> None:
-    assert message_id(envelope(b"p", b"one")) == message_id(envelope(b"p", b"two"))
-    assert message_id(b"no envelope") == hashlib.sha256(b"no envelope").digest()
