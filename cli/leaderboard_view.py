@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import DIM, age
+from cli.output import DIM, age, counted
 from cli.snapshot import Snapshot, TaskHeader
 from cli.text import plain, short_id, shortened
 from swarm.leaderboard import Board, Entry
@@ -48,10 +48,10 @@ def _headline(snapshot: Snapshot, board: Board) -> Text:
     task = snapshot.task
     aim = "lower" if task.direction == "minimize" else "higher"
     goal = "" if task.goal is None else f", goal {task.goal:g}"
-    peers = f"{snapshot.peers} peers" if snapshot.running else "node not running"
-    counts = f"{board.experiments:,} experiments · {board.records:,} records · {peers}"
+    counts = [counted(board.experiments, "experiment"), counted(board.records, "record")]
+    counts.append(counted(snapshot.peers, "peer") if snapshot.running else "node not running")
     metric = f"{plain(task.metric)} in {plain(task.unit)}, {aim} is better{goal}"
-    return Text.assemble((plain(task.name), "bold"), f"  {metric}\n", (counts, DIM))
+    return Text.assemble((plain(task.name), "bold"), f"  {metric}\n", (" · ".join(counts), DIM))
 
 
 def _empty(snapshot: Snapshot, board: Board) -> Text:

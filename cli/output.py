@@ -56,6 +56,11 @@ def age(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
+def counted(count: int, word: str) -> str:
+    """A count and its noun: 1 peer, 2 peers."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """Bytes for people, in powers of 1024: 3.2 GiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from cli.output import age, console, facts, print_json
+from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
 
@@ -15,7 +15,10 @@ def status(root: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(document(snapshot))
         return
-    console().print(facts(_rows(snapshot)))
+    screen = console()
+    screen.print(facts(_rows(snapshot)))
+    for addr in snapshot.listen_addrs:
+        screen.print(Text(f"join it with  swarm start --join {plain(addr)}"), soft_wrap=True)
     if not snapshot.running:
         print("\nstart it with `swarm start`; see what is known with `swarm leaderboard`")
 
@@ -44,7 +47,7 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
         "peer id": snapshot.peer_id or "made at the first start",
         "task": f"{snapshot.task.name}, {snapshot.task.metric} ({snapshot.task.direction})",
         "hardware": snapshot.hardware_class or "probed at the first start",
-        "experiments": f"{snapshot.experiments:,} finished, {snapshot.wins:,} wins",
+        "experiments": f"{snapshot.experiments:,} finished, {counted(snapshot.wins, 'win')}",
         "peers": f"{snapshot.peers:,} connected",
         "home": str(snapshot.home.root),
     }
@@ -52,10 +55,6 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
         rows["nickname"] = plain(snapshot.nickname)
     if snapshot.now:
         rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
-    if snapshot.listen_addrs:
-        rows["join it with"] = Text(
-            "\n".join(f"swarm start --join {plain(addr)}" for addr in snapshot.listen_addrs)
-        )
     return rows
 
 

@@ -114,17 +114,22 @@ def test_words_of_a_peer_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in said.out and "\x07" not in said.out
 
 
-def test_ten_thousand_records_are_shown_in_half_a_second(tmp_path: Path) -> None:
-    """Cold, in a process of its own; processor time, since the machine has other work."""
-    home = make_home(tmp_path / "home")
+def test_ten_thousand_records_cost_less_than_starting_the_program(tmp_path: Path) -> None:
+    """Cold, in processes of their own; `benchmarks` has the seconds, this the ratio."""
+    few = make_home(tmp_path / "few", [(ANN, win(0))])
+    many = make_home(tmp_path / "many")
     sample = stored(ANN, win(0))
-    with Journal.open(home.journal(TASK)) as journal:
+    with Journal.open(many.journal(TASK)) as journal:
         wins = [replace(sample, id=f"b{number:058d}") for number in range(10_000)]
         journal.append(wins)
         assert save_board(journal, many_wins([item.id for item in wins]))
-    tries = [swarm("leaderboard", home=home.root) for _ in range(3)]
-    assert "the first 20 of 10,000 wins" in tries[0].out
-    assert min(said.cpu_seconds for said in tries) < 0.5
+    assert "the first 20 of 10,000 wins" in swarm("leaderboard", home=many.root).out
+    assert cpu_seconds(many.root) < 2 * cpu_seconds(few.root)
+
+
+def cpu_seconds(home: Path) -> float:
+    """The least processor time of some runs, since the machine has other work."""
+    return min(swarm("leaderboard", home=home).cpu_seconds for _ in range(3))
 
 
 def test_reading_loads_nothing_that_only_a_node_needs(tmp_path: Path) -> None:
