@@ -3,7 +3,8 @@ Results of runs, so that none is ever run twice on one machine.
 
 A base run serves every experiment on that base, and an experiment that was
 interrupted takes up where it was. A result is known by tree, seed, task and
-environment; only those runs that would end the same way again are kept.
+environment; only those runs that would end the same way again are kept, and of
+them the last 20,000.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from experiments.orders import answer_from_line, answer_line
 from experiments.run import RunResult, RunStatus
 
+KEPT_RUNS = 20_000
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE runs (
@@ -101,6 +103,9 @@ class RunCache:
             self._db.execute(
                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
                 (key.tree, key.seed, key.task, key.environment, answer_line(result)),
+            )
+            self._db.execute(
+                "DELETE FROM runs WHERE rowid <= (SELECT max(rowid) FROM runs) - ?", (KEPT_RUNS,)
             )
         except sqlite3.Error as error:
             raise RunCacheError(f"{self._path}: {error}; free some disk space") from error

@@ -176,14 +176,18 @@ class Runner:
     async def _run(self, request: RunRequest, progress: ReportProgress) -> RunResult:
         """Run it, again where its supervisor or the forkserver was killed from outside."""
         for attempt in range(1, ATTEMPTS + 1):
-            with workspace(self._scratch, request.tree, request.tree_hash) as place:
-                try:
+            try:
+                with workspace(self._scratch, request.tree, request.tree_hash) as place:
                     return await self._harness.execute(
                         place.work, place.scratch, request.seed, self._caps(), progress
                     )
-                except SupervisorLost as lost:
-                    if attempt == ATTEMPTS:
-                        raise RunnerError(f"{lost}, {ATTEMPTS} times in a row") from lost
+            except SupervisorLost as lost:
+                if attempt == ATTEMPTS:
+                    raise RunnerError(f"{lost}, {ATTEMPTS} times in a row") from lost
+            except OSError as error:
+                raise RunnerError(
+                    f"cannot work in {self._scratch}: {error}; is the disk full?"
+                ) from error
         raise AssertionError("the last attempt returns or raises")
 
     def _caps(self) -> Caps:

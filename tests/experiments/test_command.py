@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trio
 
 from experiments.command import CommandHarness
 from experiments.harness import Caps
@@ -107,6 +108,16 @@ async def test_nothing_it_starts_outlives_it(tmp_path: Path, isolate: bool) -> N
     mark = f"{60 + time.time_ns() % 10**6 / 10**6}"
     result = await run(tmp_path, f"setsid sleep {mark} & echo score: 1", isolate=isolate)
     assert result.status is RunStatus.COMPLETED
+    assert not [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
+
+
+@either_way
+async def test_a_run_that_is_cancelled_leaves_nothing(tmp_path: Path, isolate: bool) -> None:
+    """Its supervisor sees the node's end of the socket closed, as when the node is killed."""
+    mark = f"{60 + time.time_ns() % 10**6 / 10**6}"
+    with trio.move_on_after(1.5) as moment:
+        await run(tmp_path, f"setsid sleep {mark} & sleep {mark}", isolate=isolate)
+    assert moment.cancelled_caught
     assert not [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
 
 

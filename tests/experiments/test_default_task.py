@@ -53,8 +53,9 @@ async def test_every_optimiser_trains_in_isolation(tmp_path: Path) -> None:
     for result in results:
         assert result.status is RunStatus.COMPLETED, result.log_tail
         assert result.value_nano is not None
-        assert 2_000_000_000 < result.value_nano < 8_000_000_000
         assert sum(size for size, _ in result.blocks) == TOKENS
+    values = [result.value_nano or 0 for result in results]
+    assert 2_000_000_000 < values[1] < values[0] < 8_000_000_000  # eight bits are no guess at all
     assert (again.value_nano, again.blocks) == (results[0].value_nano, results[0].blocks)
     assert "torch" not in sys.modules
 

@@ -152,7 +152,7 @@ async def test_processes_that_would_outlive_a_run_end_with_it(tmp_path: Path) ->
         pids = [int(line) for line in noted.read_text().split()]
         assert len(pids) == 3
         assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    assert result.status is RunStatus.COMPLETED
+    assert (result.status, result.isolation) == (RunStatus.COMPLETED, "none")
 
 
 async def test_a_run_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:

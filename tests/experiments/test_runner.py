@@ -16,7 +16,7 @@ import trio
 
 from experiments.run import RunResult, RunStatus
 from experiments.run_cache import RunCache, RunCacheError, RunKey
-from experiments.runner import IsolationNeededError, Progress, RunnerError
+from experiments.runner import IsolationNeededError, Progress, Runner, RunnerError
 from experiments.sandbox import NoSandbox, best_sandbox
 from experiments.workspace import WorkspaceError
 from tests.experiments.tiny import SECRET_FINDER, good, open_tiny, request, training
@@ -36,6 +36,10 @@ async def test_measures_remembers_and_calibrates(tmp_path: Path) -> None:
         assert (again.value_nano, again.blocks) == (first.value_nano, first.blocks)
         changed = await runner.run(request(good(), seed=1))
         assert changed.value_nano != first.value_nano
+        await _asked_for_together(other)
+        with pytest.raises(RunnerError, match="baseline of task tiny crashed") as error:
+            await other.calibrate(request(training("raise ValueError('broken')")))
+    assert "ValueError: broken" in str(error.value)
     assert first.value_nano is not None
     assert [size for size, _ in first.blocks] == [1024, 1024]
     assert first.value_nano == round(sum(bits for _, bits in first.blocks) / 2048)
@@ -44,27 +48,26 @@ async def test_measures_remembers_and_calibrates(tmp_path: Path) -> None:
     assert "torch" not in sys.modules
 
 
-async def test_the_same_run_asked_for_twice_runs_once(tmp_path: Path) -> None:
-    """Two experiments on one base wait for one base run."""
+async def _asked_for_together(runner: Runner) -> None:
+    """Experiments on one base wait for one base run: even its timing is the same."""
     results: list[RunResult] = []
-    async with open_tiny(tmp_path) as runner, trio.open_nursery() as nursery:
 
-        async def run() -> None:
-            results.append(await runner.run(request(good())))
+    async def run() -> None:
+        results.append(await runner.run(request(good(), seed=2)))
 
+    async with trio.open_nursery() as nursery:
         for _ in range(3):
             nursery.start_soon(run)
     assert results == [results[0]] * 3
 
 
 async def test_code_needs_isolation(tmp_path: Path) -> None:
-    """Strangers' code is refused under `none`; settings are not."""
+    """Strangers' code is refused under `none` before anything starts."""
     async with open_tiny(tmp_path, sandbox=NoSandbox()) as runner:
         assert not runner.code_allowed
         with pytest.raises(IsolationNeededError, match="code diffs do not run under 'none'"):
             await runner.run(request(good(), code=True))
-        result = await runner.run(request(good()))
-    assert (result.status, result.isolation) == (RunStatus.COMPLETED, "none")
+        assert not psutil.Process().children()
 
 
 async def test_another_tree_than_was_asked_for_does_not_run(tmp_path: Path) -> None:
@@ -81,13 +84,6 @@ async def test_a_corpus_that_is_not_the_task_s_is_the_harness_s_fault(tmp_path: 
     async with open_tiny(tmp_path, cache=cache) as runner:
         with pytest.raises(RunnerError, match=r"val\.bin is not the text of this task"):
             await runner.run(request(good()))
-
-
-async def test_a_baseline_that_fails_stops_calibration(tmp_path: Path) -> None:
-    async with open_tiny(tmp_path) as runner:
-        with pytest.raises(RunnerError, match="baseline of task tiny crashed") as error:
-            await runner.calibrate(request(training("raise ValueError('broken')")))
-    assert "ValueError: broken" in str(error.value)
 
 
 @pytest.mark.skipif(not best_sandbox().isolates, reason="no isolation here")
@@ -173,6 +169,14 @@ def test_nothing_survives_a_killed_node(tmp_path: Path) -> None:
         time.sleep(0.02)
 
 
+async def test_scratch_that_cannot_be_written_is_the_harness_s_fault(tmp_path: Path) -> None:
+    async with open_tiny(tmp_path) as runner:
+        (tmp_path / "scratch").rmdir()
+        (tmp_path / "scratch").write_text("in the way")
+        with pytest.raises(RunnerError, match=r"cannot work in .*scratch"):
+            await runner.run(request(good()))
+
+
 async def test_leftovers_of_a_killed_node_are_removed(tmp_path: Path) -> None:
     left = tmp_path / "scratch" / "run-left" / "work"
     left.mkdir(parents=True)
@@ -198,6 +202,16 @@ def test_cache_keeps_what_would_come_out_the_same(tmp_path: Path) -> None:
         assert cache.get(replace(KEY, **other)) is None
     assert cache.typical_cpu_seconds("tree", "task", "here") == 1.5
     assert cache.typical_cpu_seconds("x", "task", "here") is None
+    cache.close()
+
+
+def test_cache_forgets_the_oldest_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.run_cache.KEPT_RUNS", 3)
+    cache = RunCache(tmp_path / "runs.sqlite")
+    for seed in range(5):
+        cache.put(replace(KEY, seed=seed), RESULT)
+    known = [seed for seed in range(5) if cache.get(replace(KEY, seed=seed)) is not None]
+    assert known == [2, 3, 4]
     cache.close()
 
 
