@@ -16,14 +16,14 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from typing import cast
 
 import trio
-from experiments.probe import probe
-from experiments.task_folder import LoadedTask, load_task
 
 from experiments.findings import Author, trials_record, win_record
 from experiments.history import History
 from experiments.measure import Measured
+from experiments.probe import probe
 from experiments.proposers import Champion, KnownWin
 from experiments.proposers.fold import FoldProposer
 from experiments.proposers.knobs import KnobProposer
@@ -32,6 +32,7 @@ from experiments.research import Research
 from experiments.run_cache import RunCache
 from experiments.runner import open_runner
 from experiments.sandbox import best_sandbox
+from experiments.task_folder import LoadedTask, load_task
 from gossip import peer_book
 from gossip.home import Home
 from gossip.identity import Identity, load_or_create
@@ -40,6 +41,7 @@ from gossip.journal import Journal
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.live_board import LiveBoard
 from gossip.outbox import Outbox
+from gossip.ports import ports_of_last_time
 from gossip.redial import keep_connected
 from gossip.sync import Sync
 from gossip.sync_answers import ThreadStore
@@ -152,7 +154,7 @@ class Node:
             open_libp2p_transport(
                 self._identity,
                 self._task.topic,
-                network.listen_addrs,
+                self._listen_addrs(),
                 verdict=self._verdict,
                 outbox=Outbox(per_second=network.publish_per_second),
                 on_trouble=self._trouble,
@@ -167,6 +169,10 @@ class Node:
             await self._until_stopped()
             await self._farewell(sync)
             nursery.cancel_scope.cancel()
+
+    def _listen_addrs(self) -> tuple[str, ...]:
+        last = cast("list[str]", self._home.read_status().get("listen_addrs", []))
+        return ports_of_last_time(self._settings.network.listen_addrs, last)
 
     def _sync(self, transport: Libp2pTransport) -> Sync:
         return Sync(
@@ -247,6 +253,7 @@ class Node:
             await self._publish_trials()
             await sync.once()
         await self._live.save()
+        await self._write_status()
 
     # What the network brings
 

@@ -92,5 +92,7 @@ case "$extra" in
 node) pip -qq install --editable . ;;
 *) pip -qq install --editable ".[$extra]" ;;
 esac
+# libp2p brings trio-typing, whose stubs of an old trio hide trio's own types.
+rm -rf .venv/lib/python3.*/site-packages/trio-stubs
 printf '%s\n%s\n' "$extra" "$(key)" >"$stamp"
 say "[3/3] done"

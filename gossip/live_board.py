@@ -83,10 +83,12 @@ class LiveBoard:
     async def check_for_ever(self) -> None:
         """Apply the diff of every win once its base is here; what fails is invalid for good."""
         while True:
-            news = self._news
+            news, invalid = self._news, len(self._board.invalid)
             for _ in range(len(self._unchecked)):
                 self._check(self._unchecked.popleft())
                 await trio.lowlevel.checkpoint()
+            if len(self._board.invalid) > invalid:
+                await self.save()
             await news.wait()
 
     async def save(self) -> None:
@@ -104,6 +106,7 @@ class LiveBoard:
         )
         if dropped:
             self._board = self._board.without(dropped)
+            await self.save()
             self._tell()
 
     def _check(self, record: RecordId) -> None:

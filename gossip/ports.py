@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gossip.multiaddress import Address, AddressError, parse
 from gossip.transport import ListenError
@@ -29,6 +30,40 @@ def listen_addresses(texts: Iterable[str]) -> tuple[Address, ...]:
         ListenError: One is malformed, taken, forbidden or not this machine's.
     """
     return tuple(_usable(text) for text in texts)
+
+
+def ports_of_last_time(listen: Iterable[str], last: Iterable[str]) -> tuple[str, ...]:
+    """
+    `listen` with each port 0 replaced by the port that was listened on before.
+
+    Peers remember where a node was; one that comes back at the same address is
+    found at once. A port that is taken by now, or bad, stays 0.
+    """
+    before = [address for address in map(_address_or_none, last) if address]
+    return tuple(_with_port_of_last_time(text, before) for text in listen)
+
+
+def _with_port_of_last_time(text: str, before: list[Address]) -> str:
+    wanted = _address_or_none(text)
+    if wanted is None or wanted.port != 0:
+        return text
+    for address in before:
+        if address.family == wanted.family:
+            candidate = replace(wanted, port=address.port)
+            try:
+                _bind(candidate)
+            except OSError:
+                continue
+            before.remove(address)
+            return str(candidate)
+    return text
+
+
+def _address_or_none(text: str) -> Address | None:
+    try:
+        return parse(text)
+    except AddressError:
+        return None
 
 
 def _usable(text: str) -> Address:

@@ -91,7 +91,10 @@ class _Keeper:
 
     async def round(self) -> None:
         """Note who is connected and dial who should be and may be tried now."""
+        known = len(self._book.entries)
         self.note_peers()
+        if len(self._book.entries) > known:
+            self.save()
         limit = trio.CapacityLimiter(DIALS_AT_ONCE)
         async with trio.open_nursery() as nursery:
             for name, target in self._due():
