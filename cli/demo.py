@@ -15,11 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -36,7 +36,7 @@ from swarm.records import Record, RecordId, Win, decode
 TASK = "quick"
 NAMES = ("ada", "grace", "alan", "emmy", "kurt", "hedy", "claude", "rosa")
 START_SECONDS = 60.0
-RESEARCH_SECONDS = 270.0
+RESEARCH_SECONDS = 150.0
 SETTLE_SECONDS = 45.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.5
@@ -88,42 +88,58 @@ def demo(*, nodes: int, experiments: int) -> int:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="swarm-demo-") as folder:
         console.print(f"Starting {nodes} nodes on this machine; their homes are in {folder}.")
-        with _swarm(Path(folder), nodes, experiments) as swarm:
-            _watch(swarm, console)
-            console.print("Experiments are over; waiting until all nodes hold the same records.")
+        with _swarm(Path(folder), nodes, experiments, console) as swarm:
+            _watch(swarm, console, until=_all_done)
+            console.print("\nExperiments are over; waiting until all nodes hold the same records.")
             _settle(swarm)
         return 0 if _verdict(swarm, console) else 1
 
 
 @contextmanager
-def _swarm(folder: Path, nodes: int, experiments: int) -> Generator[list[Node]]:
+def _swarm(folder: Path, nodes: int, experiments: int, console: Console) -> Generator[list[Node]]:
+    """The nodes, running; the last one joins late, when there is something to find."""
     shares = [experiments // nodes + (i < experiments % nodes) for i in range(nodes)]
     started: list[Node] = []
-    with ExitStack() as logs:
-        try:
-            for index, share in enumerate(shares):
-                log = logs.enter_context((folder / f"node{index + 1}.log").open("wb"))
-                started.append(_start(folder, index, share, _address(started), log))
-            yield started
-        finally:
-            _stop(started)
+    try:
+        for index, share in enumerate(shares):
+            if index == nodes - 1:
+                _watch(started, console, until=_someone_won)
+                console.print(f"\n{_name(index)} joins late, with an empty board.")
+            started.append(_start(folder, index, share, _address(started)))
+        yield started
+    finally:
+        _stop(started)
 
 
-def _start(folder: Path, index: int, share: int, join: str | None, log: IO[bytes]) -> Node:
-    name = NAMES[index % len(NAMES)] + (str(index // len(NAMES) + 1) if index >= len(NAMES) else "")
+def _someone_won(swarm: Sequence[Node]) -> bool:
+    return any(node.status().get("wins") for node in swarm) or all(node.done() for node in swarm)
+
+
+def _all_done(swarm: Sequence[Node]) -> bool:
+    return all(node.done() for node in swarm)
+
+
+def _name(index: int) -> str:
+    turn, place = divmod(index, len(NAMES))
+    return NAMES[place] + (str(turn + 1) if turn else "")
+
+
+def _start(folder: Path, index: int, share: int, join: str | None) -> Node:
+    name = _name(index)
     home = open_home(folder / name)
     command = [sys.executable, "-m", "cli.main", "start", "--profile", "demo"]
     command += ["--home", str(home.root), "--task", TASK, "--nickname", name, "--workers", "1"]
     command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--experiments", str(share)]
     command += ["--join", join] if join else []
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env={**os.environ, "SWARM_NODE__STAY": "true"},
-        start_new_session=True,
-    )
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "SWARM_NODE__STAY": "true"},
+            start_new_session=True,
+        )
     return Node(name, home, process, share)
 
 
@@ -148,13 +164,15 @@ def _tail(folder: Path) -> str:
     return "\n".join(log.read_text("utf-8", "replace")[-2000:] for log in logs)
 
 
-def _watch(swarm: Sequence[Node], console: Console) -> None:
+def _watch(
+    swarm: Sequence[Node], console: Console, until: Callable[[Sequence[Node]], bool]
+) -> None:
     deadline = time.monotonic() + RESEARCH_SECONDS
-    with Live(console=console, refresh_per_second=4, transient=False) as live:
-        while time.monotonic() < deadline and not all(node.done() for node in swarm):
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        while time.monotonic() < deadline and not until(swarm):
             live.update(_picture(swarm))
             time.sleep(POLL_SECONDS)
-        live.update(_picture(swarm))
+    console.print(_picture(swarm))
 
 
 def _picture(swarm: Sequence[Node]) -> Group:
