@@ -40,17 +40,18 @@ class Challenge:
     slice_seed: int
 
 
-def select(signature: bytes, task: Seeded) -> Challenge:
+def select(signature: bytes, task: Seeded, count: int = CHALLENGE_SEEDS) -> Challenge:
     """
     The challenge that a signature draws.
 
     Args:
         signature: The replicator's over `swarm.validation.challenge_message`.
-        task: Bounds the seeds; it has at least `CHALLENGE_SEEDS`.
+        task: Bounds the seeds; it has at least `count`.
+        count: Seeds to draw; of two counts, the smaller gives the first of the larger.
     """
     seeds: list[int] = []
     numbers = _numbers(b"seeds" + signature)
-    while len(seeds) < CHALLENGE_SEEDS:
+    while len(seeds) < count:
         seed = next(numbers) % task.seeds
         if seed not in seeds:
             seeds.append(seed)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.challenge import CHALLENGE_SEEDS, challenge_windows, select
+from swarm.cid import cid_of
 from swarm.validation import challenge_message
 from tests.swarm.record_samples import ANN, BOB, SOME_ID
 
@@ -41,7 +42,7 @@ def test_two_peers_draw_differently_and_so_does_one_for_two_wins() -> None:
     drawn = {
         select(author.sign(challenge_message(win)), SeedRange())
         for author in (ANN, BOB)
-        for win in (SOME_ID, SOME_ID[:-1] + "a")
+        for win in (SOME_ID, cid_of(b"another record"))
     }
     assert len(drawn) == 4
     assert len({challenge.slice_seed for challenge in drawn}) == 4
