@@ -112,7 +112,7 @@ def paired_effect(differences: Sequence[float]) -> Effect:
     n = len(differences)
     if n < 2 or not all(map(math.isfinite, differences)):
         raise ValueError("a paired effect needs at least two finite differences")
-    mean, spread = _mean_and_spread(differences)
+    mean, spread = mean_and_spread(differences)
     margin = t_quantile(n - 1) * spread / math.sqrt(n)
     return Effect(mean, mean - margin, mean + margin, n)
 
@@ -135,6 +135,33 @@ def t_quantile(degrees: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return z + sum(term * inverse ** (power + 1) for power, term in enumerate(terms))
+
+
+def t_tail(t: float, degrees: int) -> float:
+    """
+    Chance that Student's t with so many degrees of freedom is `t` or more.
+
+    Within 1e-14 of the truth: good for levels down to 1e-12.
+
+    Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and
+    26.7.4, finite sums for whole degrees of freedom.
+    """
+    cos2 = degrees / (degrees + t * t)
+    sine = abs(t) / math.sqrt(degrees + t * t)
+    if degrees % 2:
+        term = sine * math.sqrt(cos2) if degrees > 1 else 0.0
+        inside = term
+        for step in range(3, degrees - 1, 2):
+            term *= cos2 * (step - 1) / step
+            inside += term
+        inside = 2 / math.pi * (math.atan2(abs(t), math.sqrt(degrees)) + inside)
+    else:
+        inside = term = sine
+        for step in range(2, degrees - 1, 2):
+            term *= cos2 * (step - 1) / step
+            inside += term
+    outside = max(0.0, 1 - inside) / 2
+    return outside if t >= 0 else 1 - outside
 
 
 def decide(differences: Sequence[float], rule: Rule, direction: Direction) -> Decision:
@@ -171,13 +198,13 @@ def _after(gains: Sequence[float], rule: Rule) -> Decision:
 
 def _wins(gains: Sequence[float], rule: Rule) -> bool:
     n = len(gains)
-    mean, spread = _mean_and_spread(gains)
+    mean, spread = mean_and_spread(gains)
     bar = rule.critical[rule.looks.index(n)] * max(spread, rule.sigma / 2) / math.sqrt(n)
     return mean > bar and mean >= rule.min_effect
 
 
-def _mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation; exactly rounded sums, so order is nothing."""
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation of two values or more, whatever their order."""
     mean = math.fsum(values) / len(values)
     squares = math.fsum((value - mean) ** 2 for value in values)
     return mean, math.sqrt(squares / (len(values) - 1))
