@@ -36,7 +36,7 @@ from swarm.records import Record, RecordId, Win, decode
 TASK = "quick"
 NAMES = ("ada", "grace", "alan", "emmy", "kurt", "hedy", "claude", "rosa")
 START_SECONDS = 60.0
-RESEARCH_SECONDS = 150.0
+RESEARCH_SECONDS = 480.0
 SETTLE_SECONDS = 45.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.5
