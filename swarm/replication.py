@@ -1,0 +1,129 @@
+"""
+Which peer's win to measure again, and when it is time to.
+
+A share of a node's compute goes into checking what others claim. In each round a
+win with k checks is up with probability max(0, 4 − k) / peers, so that a swarm
+checks a win about four times however large it is; of those that are up, the one
+with the most at stake and the fewest checks is measured. Authors whose wins have
+held up are checked less, never not at all; one whose wins failed waits behind
+the others, so that a flood of lies costs its author more than the swarm.
+
+Law: pure. What a win claims only says how soon it is checked, within bounds,
+never whether it is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from swarm.records import PeerId, RecordId
+
+CHECKS_WANTED = 4
+"""Replications after which a win is left alone."""
+
+LEAST_DOUBT = 0.2
+"""How often the wins of the most reliable author are checked, against a stranger's."""
+
+MOST_PEERS = 64
+"""No more peers are believed to share the work, so that pretended ones cannot end it."""
+
+MOST_GAIN = 10.0
+"""The largest gain, in `min_effect`, that makes a win more urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWin:
+    """
+    A win that this node could check.
+
+    Attributes:
+        gain: What its author claims, in units of the task's `min_effect`.
+        checks: Peers, other than its author, who have replicated it.
+        adopters: Peers who have built on it.
+    """
+
+    record: RecordId
+    author: PeerId
+    gain: float
+    checks: int
+    adopters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reputation:
+    """How many of an author's wins have been replicated, and how many refuted."""
+
+    held: int = 0
+    failed: int = 0
+
+    @property
+    def doubt(self) -> float:
+        """Probability that a win of this author is worth a check, 1 for a stranger."""
+        return max(LEAST_DOUBT, 1 / (1 + self.held))
+
+
+UNKNOWN = Reputation()
+
+
+def is_due(spent_seconds: float, total_seconds: float, share: float) -> bool:
+    """
+    Whether checking has had less than its share of what was spent so far.
+
+    Args:
+        spent_seconds: On checks.
+        total_seconds: On checks and experiments.
+        share: Of the total that checks may take.
+    """
+    return spent_seconds < share * total_seconds
+
+
+def next_win(
+    wins: Iterable[OpenWin],
+    reputations: Mapping[PeerId, Reputation],
+    *,
+    peers: int,
+    uniform: Callable[[], float],
+) -> OpenWin | None:
+    """
+    The win to check in this round, or None where none is up.
+
+    Args:
+        wins: Those that can be run here and were not checked here.
+        reputations: Of authors; a missing one is a stranger.
+        peers: Nodes that share the work, this one included.
+        uniform: A number in [0, 1), new at each call.
+    """
+    up = [
+        win
+        for win in wins
+        if uniform() < chance(win.checks, reputations.get(win.author, UNKNOWN), peers)
+    ]
+    return max(
+        up,
+        key=lambda win: (urgency(win, reputations.get(win.author, UNKNOWN)), win.record),
+        default=None,
+    )
+
+
+def chance(checks: int, reputation: Reputation, peers: int) -> float:
+    """Probability that a win with so many checks is up in one node's round."""
+    shared_by = min(max(peers, 1), MOST_PEERS)
+    return min(1.0, max(0, CHECKS_WANTED - checks) / shared_by) * reputation.doubt
+
+
+def urgency(win: OpenWin, reputation: Reputation) -> float:
+    """The value at stake, over how often it was looked at and its author's failures."""
+    gain = min(max(win.gain, 1.0), MOST_GAIN)
+    return gain * (1 + win.adopters) / (1 + win.checks) / (1 + reputation.failed)
+
+
+def reputations(states: Iterable[tuple[PeerId, str]]) -> dict[PeerId, Reputation]:
+    """The reputation of every author, from (author, state) of each finding."""
+    found: dict[PeerId, Reputation] = {}
+    for author, state in states:
+        before = found.get(author, UNKNOWN)
+        found[author] = Reputation(
+            before.held + (state == "replicated"), before.failed + (state == "refuted")
+        )
+    return found

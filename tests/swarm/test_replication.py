@@ -1,0 +1,118 @@
+"""Which win is checked next: by what is at stake, how few looked, and who says it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from swarm.replication import (
+    CHECKS_WANTED,
+    LEAST_DOUBT,
+    MOST_GAIN,
+    MOST_PEERS,
+    OpenWin,
+    Reputation,
+    chance,
+    is_due,
+    next_win,
+    reputations,
+)
+
+WIN = OpenWin("bwin", "12D3stranger", gain=1.0, checks=0, adopters=0)
+
+
+def always() -> float:
+    """A draw that brings every win up that can come up."""
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (replace(WIN, record="bother", gain=3.0), "it claims more"),
+        (replace(WIN, record="bother", adopters=2), "others built on it"),
+    ],
+)
+def test_the_win_with_more_at_stake_comes_first(other: OpenWin, why: str) -> None:
+    """What is claimed and what stands on it both count."""
+    assert next_win([WIN, other], {}, peers=1, uniform=always) == other, why
+    checked = replace(other, checks=3)
+    assert next_win([WIN, checked], {}, peers=1, uniform=always) == WIN
+
+
+def test_a_boast_is_worth_no_more_than_a_bound() -> None:
+    """A win that claims the moon is not more urgent than one that claims much."""
+    much, moon = (replace(WIN, record=f"b{gain}", gain=gain) for gain in (MOST_GAIN, 1e12))
+    order = {
+        next_win(wins, {}, peers=1, uniform=always)
+        for wins in ([much, moon], [replace(much, record="bz"), replace(moon, record="ba")])
+    }
+    assert len(order) == 2
+
+
+def test_an_author_whose_wins_failed_waits_behind_the_others() -> None:
+    """A liar's flood does not keep honest wins from being checked."""
+    liar = replace(WIN, record="blie", author="12D3liar", gain=5.0)
+    failed = {"12D3liar": Reputation(failed=9)}
+    assert next_win([WIN, liar], {}, peers=1, uniform=always) == liar
+    assert next_win([WIN, liar], failed, peers=1, uniform=always) == WIN
+
+
+def test_a_reliable_author_is_checked_less_but_never_not_at_all() -> None:
+    """However many wins held up."""
+    shares = [chance(0, Reputation(held=held), 1) for held in (0, 1, 2, 10, 10_000)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1.0 and shares[-1] == LEAST_DOUBT > 0
+
+
+@pytest.mark.parametrize("peers", [4, 20, 60])
+def test_a_swarm_checks_a_win_about_as_often_as_wanted(peers: int) -> None:
+    """Round by round, whoever is up checks; the count settles at a few, whatever the size."""
+    uniform = random.Random(3).random
+    counts: list[int] = []
+    for _ in range(40):
+        checks = 0
+        for _ in range(5):
+            wins = [replace(WIN, checks=checks)]
+            checks += sum(
+                next_win(wins, {}, peers=peers, uniform=uniform) is not None for _ in range(peers)
+            )
+        counts.append(checks)
+    assert CHECKS_WANTED <= sum(counts) / len(counts) <= 2 * CHECKS_WANTED
+    assert min(counts) >= 2
+
+
+def test_enough_is_enough() -> None:
+    """A win that was checked four times is left alone."""
+    assert next_win([replace(WIN, checks=CHECKS_WANTED)], {}, peers=1, uniform=always) is None
+    assert next_win([], {}, peers=1, uniform=always) is None
+
+
+def test_pretended_peers_do_not_end_the_checking() -> None:
+    """A million of them leave the odds of a large swarm."""
+    assert chance(0, Reputation(), 10**6) == chance(0, Reputation(), MOST_PEERS) > 0.05
+
+
+def test_a_share_is_kept_over_a_long_run() -> None:
+    """Checks of any length take their share of the time, and a share of nothing is none."""
+    uniform = random.Random(1).random
+    spent, total = 0.0, 0.0
+    while total < 10_000:
+        checking = is_due(spent, total, 0.2)
+        seconds = (60 if checking else 10) * (0.5 + uniform())
+        total += seconds
+        spent += seconds if checking else 0.0
+    assert 0.19 < spent / total < 0.22
+    assert not is_due(0.0, 100.0, 0.0)
+    assert not is_due(0.0, 0.0, 0.2)
+
+
+def test_reputations_count_what_became_of_an_authors_wins() -> None:
+    """Only replicated and refuted ones say anything."""
+    found = reputations([("a", "replicated"), ("a", "claimed"), ("b", "refuted"), ("b", "refuted")])
+    assert found["a"] == Reputation(held=1)
+    assert found["b"] == Reputation(failed=2)
+    assert Counter(found) == {"a": found["a"], "b": found["b"]}
