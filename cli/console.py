@@ -52,6 +52,8 @@ class NodeConsole:
             events.RunProgress: self._running,
             events.PairMeasured: self._pair,
             events.ExperimentFinished: self._finished,
+            events.CheckStarted: self._check_started,
+            events.CheckFinished: self._check_finished,
             events.WinAccepted: self._win,
             events.RecordRefused: lambda e: self._line("refused", e.reason, _DIM),
             events.ChampionChanged: lambda e: self._line(
@@ -96,7 +98,7 @@ class NodeConsole:
         key = (event.number, event.arm, event.seed)
         loss = "" if event.loss is None else f"loss {event.loss:.3f}"
         if key not in self._bars:
-            name = event.arm if event.number == 0 else f"#{event.number} {event.arm}"
+            name = event.arm if event.number <= 0 else f"#{event.number} {event.arm}"
             self._bars[key] = self._progress.add_task(
                 f"{name:<14}", total=event.budget_tokens, loss=loss
             )
@@ -122,6 +124,20 @@ class NodeConsole:
             f"#{event.number}",
             f"{verdict}{effect}{reason} [{event.seconds:.0f} s]",
             "bold green" if kept else "",
+        )
+
+    def _check_started(self, event: events.CheckStarted) -> None:
+        by = plain(event.nickname) or "a peer"
+        self._line("check", f"measuring again “{plain(event.title)}” by {by}", "bold")
+        self._line("", event.why, _DIM)
+
+    def _check_finished(self, event: events.CheckFinished) -> None:
+        self._drop_bars(event.number)
+        seen = f"not measured: {event.reason}" if event.seen is None else _interval(event.seen)
+        self._line(
+            "check",
+            f"“{plain(event.title)}”: said {event.said:+.4f}, seen here {seen} "
+            f"[{event.seconds:.0f} s]",
         )
 
     def _win(self, event: events.WinAccepted) -> None:

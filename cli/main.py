@@ -147,6 +147,22 @@ def best(
 
 
 @app.command()
+def trust(
+    peer: Annotated[
+        str | None, typer.Argument(metavar="PEER", help="A peer id.", show_default=False)
+    ] = None,
+    home: HomeOption = None,
+    listed: Annotated[bool, typer.Option("--list", help="Print who is trusted.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take this peer off the list.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Name a peer whose replications this node believes from the start."""
+    from cli.trust import trust
+
+    trust(_root(home), peer, listed=listed, remove=remove, as_json=as_json)
+
+
+@app.command()
 def verify(
     home: HomeOption = None,
     rescue: Annotated[

@@ -77,6 +77,11 @@ class Home:
         return self.root / "peers.json"
 
     @property
+    def trust(self) -> Path:
+        """The peers that the person named as trusted."""
+        return self.root / "trust.json"
+
+    @property
     def lock(self) -> Path:
         """The lock file; holds the pid of the running node."""
         return self.root / "node.lock"

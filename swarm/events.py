@@ -70,7 +70,11 @@ class ExperimentStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """A training run has consumed this many tokens; `loss` in nats per token, if known."""
+    """
+    A training run has consumed this many tokens; `loss` in nats per token, if known.
+
+    `number` is the experiment's, 0 for the baseline, below 0 for checks of peers' wins.
+    """
 
     number: int
     arm: str
@@ -98,6 +102,37 @@ class ExperimentFinished:
     hypothesis: Hypothesis
     outcome: str
     effect: Effect | None
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStarted:
+    """A peer's win begins to be measured again here; `why` says why this one."""
+
+    number: int
+    record: RecordId
+    title: str
+    nickname: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """
+    A peer's win has been measured again, and what was seen is published.
+
+    Attributes:
+        said: The author's mean of candidate − base.
+        seen: This node's; None where fewer than two pairs were completed.
+        reason: Why there are no pairs, if there are none.
+    """
+
+    number: int
+    record: RecordId
+    title: str
+    said: float
+    seen: Effect | None
     reason: str
     seconds: float
 
@@ -146,6 +181,8 @@ Event = (
     | RunProgress
     | PairMeasured
     | ExperimentFinished
+    | CheckStarted
+    | CheckFinished
     | WinAccepted
     | RecordRefused
     | ChampionChanged

@@ -54,6 +54,10 @@ class SearchSettings(_Section):
 
     fold_share: float = Field(default=0.25, ge=0, le=1)
     """The most of this node's compute that may go into folding peers' wins."""
+    replicate_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of this node's compute for measuring again what peers claim; 0: none."""
+    promotion_pairs: int = Field(default=5, ge=3, le=16)
+    """Fresh pairs of every win, measured once it is decided; only these are published."""
     exclude_families: tuple[Family, ...] = ()
 
 
