@@ -47,7 +47,7 @@ class Table:
             raise TableError("", f"more than {_MAX_DOCUMENT_BYTES} bytes")
         try:
             return cls(tomllib.loads(document.decode()))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # bad UTF-8, bad TOML, too many digits
             raise TableError("", f"not valid TOML: {error}") from error
 
     def key(self, name: str) -> str:
@@ -97,7 +97,10 @@ class Table:
         value = self._take(name, default)
         if not isinstance(value, list) or len(cast("list[object]", value)) > _MAX_LIST:
             raise TableError(self.key(name), f"expected a list of at most {_MAX_LIST}")
-        return cast("list[object]", value)
+        values = cast("list[object]", value)
+        for item in values:
+            self._check_size(name, item)
+        return values
 
     def texts(self, name: str, default: list[object] | None = None) -> tuple[str, ...]:
         """A list of different, non-empty strings."""
@@ -127,7 +130,13 @@ class Table:
         value = self._values.pop(name, default)
         if value is None:
             raise TableError(self.key(name), "missing")
+        self._check_size(name, value)
         return value
+
+    def _check_size(self, name: str, value: object) -> None:
+        """TOML's integers have 64 bits; Python reads any, and then can neither print nor use it."""
+        if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            raise TableError(self.key(name), "an integer of more than 64 bits")
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

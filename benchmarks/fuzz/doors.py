@@ -1,0 +1,276 @@
+"""
+The doors: each takes bytes of a stranger and gives a value or its one typed error.
+
+A private topic's invite and an LLM's answer will be two more; neither exists yet.
+
+`python -m benchmarks.bench_fuzz` throws a million inputs at each, guided by
+coverage; `tests/contracts/test_doors.py` throws a few hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from benchmarks.fuzz.inputs import DEEPEST, Source, altered, edited
+from gossip.sync_messages import (
+    AskDigest,
+    AskIds,
+    AskRecords,
+    AskVisit,
+    Records,
+    SyncError,
+    read_digest,
+    read_ids,
+    read_question,
+    read_records,
+    write_digest,
+    write_ids,
+    write_question,
+    write_records,
+)
+from swarm.canonical import pack, unpack
+from swarm.diff import DiffError, apply_diff
+from swarm.envelope import MAX_ENVELOPE_BYTES, EnvelopeError, open_envelope
+from swarm.grade import grade
+from swarm.records import RecordError, decode, encode
+from swarm.settings_block import SettingsBlockError, read_settings
+from swarm.task import TaskError, declared_files, parse_task
+from swarm.validation import Invalid, validate
+from tests.swarm.record_samples import ANN, DIFF, RECORDS, SCOPE, SOME_ID, TRIALS, WIN
+
+_SCOPE = "/research-swarm/1/task#1"
+
+_TREE = {
+    "model.py": b"".join(b"line %d\n" % number for number in range(30)),
+    "train.py": b"LEARNING_RATE = 3e-4\nBATCH = 8\n\xc3\xa9 = 1\nno end",
+}
+_DIFFS = (
+    DIFF.replace("@@ -1 +1 @@\n", "@@ -1,2 +1,2 @@\n") + " BATCH = 8\n",
+    "--- a/model.py\n+++ b/model.py\n@@ -3,3 +3,4 @@\n line 2\n+new\n line 3\n line 4\n"
+    "--- a/train.py\n+++ b/train.py\n@@ -3,2 +3,2 @@\n é = 1\n-no end\n"
+    "\\ No newline at end of file\n+an end\n",
+)
+_DIFF_WORDS = (
+    "--- a/",
+    "+++ b/",
+    "@@ -1 +1 @@",
+    "@@ -0,0 +1 @@",
+    ",",
+    "-",
+    "+",
+    " ",
+    "\\ No newline",
+)
+
+_TASK = """\
+name = "tiny"
+title = "Bytes that count"
+editable = ["train.py"]
+frozen = ["prepare.py"]
+context = 32
+eval_bytes = 2048
+min_effect = 0.01
+sigma = 0.01
+
+[metric]
+name = "val_bpb"
+direction = "minimize"
+unit = "bits per byte"
+goal = 3.0
+
+[budget]
+tokens = 8192
+compute_cap = 3.0
+
+[corpus]
+val = "{zeros}"
+
+[knobs.RATE]
+family = "learning_rate"
+type = "float"
+low = 1e-5
+high = 0.1
+log = true
+sources = {{ "*" = "Smith 2017" }}
+
+[knobs.NORM]
+family = "norm"
+choices = ["layer", "rms"]
+""".format(zeros="0" * 64)
+_SCRIPT = """\
+# --- settings: one NAME = value per line ---
+RATE = 0.003  # of the optimizer
+NORM = "layer"
+
+# --- end of settings ---
+print(RATE)
+"""
+_TASK_FILES = {"train.py": _SCRIPT.encode(), "prepare.py": b"pass\n"}
+_TASK_WORDS = (
+    *("[", "]", "[[", "{", "}", "=", '"', "'''", "#", ".", "true", "inf", "nan", "-0", "1e999"),
+    *("9" * 400, "0x1", "1979-05-27T07:32:00Z", "..", "/etc/passwd", "\\u202e", "command", "steps"),
+    *('harness = "command"', 'steps = ["true"]', "[knobs.A]", 'type = "int"', "seconds = 1"),
+)
+_SCRIPT_WORDS = (
+    *("= ", "'", '"', "True", "1e99", "1_000", "0x1", "-", "#", "__import__('os')", "RATE = 1"),
+    *("# --- settings: one NAME = value per line ---", "# --- end of settings ---", "\\", ";"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """
+    One way in for bytes.
+
+    Attributes:
+        name: As figures name it.
+        opens: Gives a value or raises `refusal`, whatever the bytes.
+        refusal: The one error it may raise.
+        examples: Inputs it accepts.
+        edit: An example, changed as a source decides.
+    """
+
+    name: str
+    opens: Callable[[bytes], object]
+    refusal: type[Exception]
+    examples: tuple[bytes, ...]
+    edit: Callable[[bytes, Source], bytes]
+
+    def input(self, data: bytes) -> bytes:
+        """The input that fuzzed bytes stand for: themselves, or an edited example."""
+        if not data or data[0] % 2 == 0:
+            return data[1:]
+        source = Source(data[1:])
+        return self.edit(self.examples[source.below(len(self.examples))], source)
+
+    def accepts(self, data: bytes) -> bool:
+        """Whether the door gives a value; any other error than its own comes through."""
+        try:
+            self.opens(data)
+        except self.refusal:
+            return False
+        return True
+
+
+@cache
+def _unpacked(example: bytes) -> object:
+    return unpack(example, max_bytes=MAX_ENVELOPE_BYTES)
+
+
+@cache
+def _payload(envelope: bytes) -> bytes:
+    return open_envelope(envelope)[1]
+
+
+def _edit_packed(example: bytes, source: Source) -> bytes:
+    return pack(altered(_unpacked(example), source), max_depth=2 * DEEPEST)
+
+
+def _edit_envelope(example: bytes, source: Source) -> bytes:
+    """A sealed record with some of its bytes changed, or with edits its author signed."""
+    if source.below(3) == 0:
+        return ANN.seal_payload(_edit_packed(_payload(example), source))
+    changed = bytearray(example)
+    for _ in range(1 + source.below(4)):
+        changed[source.below(len(changed))] ^= 1 << source.below(8)
+    return bytes(changed[: len(changed) - source.below(3)]) + source.raw(source.below(3))
+
+
+def _edit_text(words: tuple[str, ...]) -> Callable[[bytes, Source], bytes]:
+    return lambda example, source: edited(example.decode(), words, source).encode()
+
+
+def _apply(data: bytes) -> object:
+    """Records carry diffs as text that is UTF-8 already."""
+    tree = apply_diff(_TREE, data.decode(errors="replace"), ("model.py", "train.py"))
+    assert tree.keys() == _TREE.keys()
+    return tree
+
+
+def _read_sync(data: bytes) -> object:
+    """As a question and as each answer; one that is read as nothing is refused."""
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: read_question(data, _SCOPE),
+        lambda: read_digest(data),
+        lambda: read_ids(data, ""),
+        lambda: read_records(data, 5),
+    )
+    read: list[object] = []
+    for reader in readers:
+        try:
+            read.append(reader())
+        except SyncError:
+            continue
+    if not read:
+        raise SyncError("no message of sync")
+    return read
+
+
+def _read_task(data: bytes) -> object:
+    declared_files(data)
+    return parse_task(data, _TASK_FILES)
+
+
+def _read_script(data: bytes) -> object:
+    """The receiver's grade never fails; the settings block is read or refused."""
+    assert grade(_GRADED.baseline, {"train.py": data}, _GRADED) in ("knob", "code")
+    return read_settings(data)
+
+
+_GRADED = parse_task(_TASK.encode(), _TASK_FILES)
+_SYNC = (
+    *(
+        write_question(_SCOPE, question)
+        for question in (
+            AskDigest("win"),
+            AskIds("win", (0, 255), "bafy"),
+            AskRecords("win", (SOME_ID, "b")),
+            AskVisit(),
+        )
+    ),
+    write_digest(bytes(4096)),
+    write_ids(("a", "b")),
+    write_records(Records((b"one", b"two"), 3)),
+)
+
+DOORS: tuple[Door, ...] = (
+    Door(
+        "envelope",
+        open_envelope,
+        EnvelopeError,
+        tuple(ANN.seal(record) for record in (WIN, TRIALS)),
+        _edit_envelope,
+    ),
+    Door("record", decode, RecordError, tuple(map(encode, RECORDS)), _edit_packed),
+    Door(
+        "validation",
+        lambda data: validate(data, SCOPE),
+        Invalid,
+        tuple(ANN.seal(record) for record in (WIN, TRIALS)),
+        _edit_envelope,
+    ),
+    Door(
+        "diff", _apply, DiffError, tuple(diff.encode() for diff in _DIFFS), _edit_text(_DIFF_WORDS)
+    ),
+    Door("sync", _read_sync, SyncError, _SYNC, _edit_packed),
+    Door("task file", _read_task, TaskError, (_TASK.encode(),), _edit_text(_TASK_WORDS)),
+    Door(
+        "settings block",
+        _read_script,
+        SettingsBlockError,
+        (_SCRIPT.encode(),),
+        _edit_text(_SCRIPT_WORDS),
+    ),
+)
+
+
+def door(name: str) -> Door:
+    """
+    The door of this name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    return {each.name: each for each in DOORS}[name]
