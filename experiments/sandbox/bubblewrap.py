@@ -35,6 +35,8 @@ def wrap(command: list[str], folder: Path) -> list[str]:
     """
     The command line that runs `command` isolated, in `folder`, which it sees as /task.
 
+    The empty /tmp comes before what is bound, which may lie below it.
+
     Args:
         command: Program and arguments.
         folder: The one folder it may write to.
@@ -45,9 +47,9 @@ def wrap(command: list[str], folder: Path) -> list[str]:
     return [
         "bwrap",
         *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
-        *binds,
         *("--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"),
+        *binds,
         *("--bind", str(folder), INSIDE, "--chdir", INSIDE, "--setenv", "TMPDIR", "/tmp"),
         "--",
         *command,
