@@ -8,7 +8,8 @@ from rich.text import Text
 from cli.output import DIM, console, facts, print_json, size
 from cli.text import plain
 from experiments.task_folder import built_in_tasks, load_task
-from swarm.task import Knob, Task
+from swarm.knob import Knob
+from swarm.task import Task
 
 
 def list_tasks(*, as_json: bool) -> None:

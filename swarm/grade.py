@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from swarm.knob import Knob
 from swarm.settings_block import SettingsBlockError, read_literals, read_settings, write_literals
-from swarm.task import Knob, Task
+from swarm.task import Task
 from swarm.tree import Tree
 
 Grade = Literal["knob", "code"]

@@ -11,22 +11,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, cast
 
 from swarm.canonical import pack
 from swarm.cid import cid_of
-from swarm.settings_block import Scalar, SettingsBlockError, read_settings
-from swarm.strategy import FAMILIES
-from swarm.toml_table import Table, TableError, is_number
+from swarm.knob import Knob, read_knobs
+from swarm.toml_table import Table, TableError
 from swarm.tree import Tree
 
 MANIFEST_VERSION = 1
 MAX_EDITABLE_BYTES = 64 << 10
 MAX_FROZEN_BYTES = 4 << 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_SETTING = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
 _METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,39}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -42,44 +40,6 @@ class TaskError(ValueError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}" if key else problem)
         self.key = key
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """
-    One setting that experiments may turn without touching code.
-
-    Attributes:
-        name: The setting's name in the settings block.
-        kind: "choice" has `choices`; "int" and "float" have `low` and `high`.
-        family: The family of ideas that turning it belongs to.
-        choices: The values allowed, all of them literals.
-        low, high: The range allowed, both ends included.
-        log: Whether the range is best searched on a logarithmic scale.
-        sources: Where an idea comes from, by `str(choice)`; "*" for the knob itself.
-    """
-
-    name: str
-    kind: Literal["choice", "int", "float"]
-    family: str
-    choices: tuple[Scalar, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    sources: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def admits(self, value: object) -> bool:
-        """Whether a value is one this knob may take; `True` is never the number 1."""
-        if self.kind == "choice":
-            return any(_same(value, choice) for choice in self.choices)
-        if not is_number(value) or (self.kind == "int" and not isinstance(value, int)):
-            return False
-        assert self.low is not None and self.high is not None
-        return self.low <= value <= self.high
-
-    def source_of(self, value: Scalar) -> str | None:
-        """The literature behind a value, or behind the knob, if the task names it."""
-        return self.sources.get(str(value), self.sources.get("*"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +163,7 @@ def _task(table: Table, files: Mapping[str, bytes]) -> Task:
         harness=harness,
         editable=declared.editable,
         frozen=declared.frozen,
-        knobs=_knobs(table.table("knobs"), baseline),
+        knobs=read_knobs(table.table("knobs"), baseline),
         steps=() if stream else table.texts("steps"),
         metric=_metric(table.table("metric")),
         budget=_budget(table.table("budget"), stream),
@@ -290,81 +250,6 @@ def _budget(table: Table, stream: bool) -> Budget:
 def _corpus(table: Table) -> dict[str, str]:
     names = table.names()
     return {name: _matching(table, name, _SHA256, "a sha256 in hex") for name in names}
-
-
-def _knobs(table: Table, baseline: Tree) -> tuple[Knob, ...]:
-    settings = _baseline_settings(baseline)
-    knobs = tuple(_knob(name, table) for name in table.names())
-    for knob in knobs:
-        if knob.name not in settings:
-            raise TaskError(table.key(knob.name), "no editable file has a setting of this name")
-        if not knob.admits(value := settings[knob.name]):
-            raise TaskError(table.key(knob.name), f"does not admit the baseline's {value!r}")
-    return knobs
-
-
-def _baseline_settings(baseline: Tree) -> dict[str, Scalar]:
-    """Settings of every editable file that has a settings block."""
-    settings: dict[str, Scalar] = {}
-    for source in baseline.values():
-        try:
-            settings |= read_settings(source)
-        except SettingsBlockError:
-            continue
-    return settings
-
-
-def _knob(name: str, parent: Table) -> Knob:
-    table = parent.table(name)
-    if not _SETTING.fullmatch(name):
-        raise TaskError(parent.key(name), "a knob's name is upper case, such as LEARNING_RATE")
-    family = table.choice("family", tuple(FAMILIES))
-    kind = table.choice("type", ("choice", "int", "float"), "choice")
-    sources = table.table("sources")
-    named = {key: sources.text(key) for key in sources.names()}
-    if kind == "choice":
-        choices = _choices(table)
-        knob = Knob(name, "choice", family, choices, sources=named)
-    else:
-        low, high = table.number("low", -1e12, 1e12), table.number("high", -1e12, 1e12)
-        log = table.flag("log", False)
-        knob = Knob(name, "int" if kind == "int" else "float", family, (), low, high, log, named)
-        _check_range(table, knob)
-    table.done()
-    unknown = [key for key in named if key != "*" and key not in map(str, knob.choices)]
-    if unknown:
-        raise TaskError(sources.key(unknown[0]), "a source for a value that is no choice")
-    return knob
-
-
-def _choices(table: Table) -> tuple[Scalar, ...]:
-    choices: list[Scalar] = []
-    for value in table.items("choices"):
-        if not (isinstance(value, str | bool) or is_number(value)) or len(str(value)) > 40:
-            raise TaskError(table.key("choices"), f"{value!r} is not a short literal")
-        if any(_same(value, other) for other in choices):
-            raise TaskError(table.key("choices"), f"{value!r} is there twice")
-        choices.append(value)
-    if len(choices) < 2:
-        raise TaskError(table.key("choices"), "expected at least two values")
-    return tuple(choices)
-
-
-def _check_range(table: Table, knob: Knob) -> None:
-    assert knob.low is not None and knob.high is not None
-    if knob.low >= knob.high:
-        raise TaskError(table.key("low"), f"{knob.low} is not below high = {knob.high}")
-    if knob.log and knob.low <= 0:
-        raise TaskError(table.key("low"), "a logarithmic range starts above 0")
-    if knob.kind == "int" and not (knob.low.is_integer() and knob.high.is_integer()):
-        raise TaskError(table.key("low"), "an int range has integer ends")
-
-
-def _same(value: object, choice: Scalar) -> bool:
-    """Equal and of a kind: 1 and 1.0 are, 1 and True are not."""
-    return value == choice and (
-        type(value) is type(choice) or (is_number(value) and is_number(choice))
-    )
 
 
 def _with_id(task: Task, frozen: Mapping[str, bytes]) -> Task:

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 
 from experiments.proposers import Situation, hypothesis
 from swarm.hypothesis import Hypothesis
+from swarm.knob import Knob
 from swarm.settings_block import Scalar, SettingsBlockError, read_settings, write_settings
-from swarm.task import Knob
 from swarm.tree import Tree, tree_hash
 
 _MAX_STEPS = 8
@@ -90,8 +90,10 @@ def _untried(situation: Situation) -> list[tuple[Knob, Scalar, Tree]]:
         except SettingsBlockError:
             continue
         for knob in situation.task.knobs:
+            if knob.name not in current or not knob.matters(current):
+                continue
             for value in grid(knob):
-                if knob.name not in current or current[knob.name] == value:
+                if current[knob.name] == value:
                     continue
                 candidate = {**tree, path: write_settings(source, {knob.name: value})}
                 if not situation.tried(base, tree_hash(candidate)):
@@ -101,7 +103,7 @@ def _untried(situation: Situation) -> list[tuple[Knob, Scalar, Tree]]:
 
 def _hypothesis(situation: Situation, knob: Knob, value: Scalar, tree: Tree) -> Hypothesis:
     before = _value_of(situation.champion.tree, knob.name)
-    source = knob.sources.get(str(value))
+    source = knob.source_of(value)
     return hypothesis(
         situation,
         tree,

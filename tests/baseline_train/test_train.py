@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from experiments.task_folder import load_task
+from swarm.knob import Knob
 from swarm.settings_block import Scalar, read_settings, write_settings
-from swarm.task import Knob
 
 TASK = load_task("quick").task
 SOURCE = TASK.baseline["train.py"]

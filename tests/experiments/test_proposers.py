@@ -14,8 +14,9 @@ from experiments.proposers.fold import FoldProposer
 from experiments.proposers.knobs import KnobProposer, grid
 from experiments.task_folder import load_task
 from swarm.diff import apply_diff
+from swarm.knob import Knob
 from swarm.settings_block import Scalar, read_settings, write_settings
-from swarm.task import Knob, Task
+from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 
 TOY = Path(__file__).parent.parent / "toy_task"
@@ -92,6 +93,25 @@ def test_the_literature_is_named_where_the_task_knows_it(task: Task) -> None:
     place = situation(task, tried=lambda base, tree: tree == large)
     offer = proposer.propose(place, "init")
     assert offer is not None and "Nobody et al. 2026" in offer.rationale
+
+
+def test_a_knob_that_changes_nothing_is_not_offered() -> None:
+    """Momentum is no setting of plain AdamW; with Muon it is."""
+    quick = load_task("quick").task
+    muon = {"train.py": write_settings(quick.baseline["train.py"], {"OPTIMIZER": "muon"})}
+    assert "MOMENTUM" not in offered(quick, quick.baseline)
+    assert "MOMENTUM" in offered(quick, muon)
+
+
+def offered(task: Task, champion: Tree) -> set[str]:
+    """Names of the optimizer's knobs that are on offer."""
+    seen: set[str] = set()
+    names: set[str] = set()
+    place = situation(task, champion=champion, tried=lambda base, tree: tree in seen)
+    while offer := KnobProposer().propose(place, "optimizer"):
+        seen.add(offer.tree)
+        names |= {name for name, _ in offer.knobs}
+    return names
 
 
 @pytest.mark.parametrize(

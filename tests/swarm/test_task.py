@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm.task import Knob, Task, TaskError, declared_files, parse_task
+from swarm.knob import Knob
+from swarm.task import Task, TaskError, declared_files, parse_task
 
 TRAIN = b"""
 # --- settings: one NAME = value per line ---
