@@ -157,7 +157,7 @@ class _Keeper:
                 wait_s = target.backoff.failed()
                 target.next_at = trio.current_time() + wait_s
                 if name in self._joins:
-                    self._tell(name, f"{error} Trying again in the background.")
+                    self._tell(name, f"{_sentence(error)} Trying again in the background.")
                 return
             target.backoff.succeeded()
             target.next_at = trio.current_time() + FIRST_WAIT_S
@@ -167,6 +167,11 @@ class _Keeper:
         if about not in self._told:
             self._told.add(about)
             self._on_trouble(sentence)
+
+
+def _sentence(error: DialError) -> str:
+    words = str(error)
+    return words if words.endswith((".", "?", "!")) else f"{words}."
 
 
 def _peer_of(multiaddr: str) -> PeerId:

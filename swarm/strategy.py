@@ -263,4 +263,7 @@ def _why(family: str, arm: Arm, weights: Mapping[str, float], hardware_class: st
         return f"Not tried here yet, and {name} is a good first look on {hardware_class}."
     if arm.trials == 0:
         return f"Ideas about {name} have not been tried here yet."
-    return f"Ideas about {name} gained {arm.gain / arm.trials:.1%} on average here of late."
+    if arm.gain == 0:
+        return f"Ideas about {name} have not helped here yet; one more look."
+    share = arm.gain / arm.trials
+    return f"Ideas about {name} brought {share:.1%} of the way to the goal each, here of late."

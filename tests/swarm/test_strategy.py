@@ -63,6 +63,21 @@ def test_what_gained_here_is_tried_more_and_what_did_not_less() -> None:
     assert counts["optimizer"] > 4 * counts["init"]
 
 
+def test_the_reason_says_what_earlier_ideas_brought() -> None:
+    """A share of the headroom is named as one, and no gain is not called a gain of 0 %."""
+
+    def why(history: list[Trial]) -> str:
+        evidence = evidence_of(history, "minimize", goal=1.6)
+        return choose(
+            ["position"], evidence, "cpu-laptop", fold_share=0.25, uniform=lambda: 0.5
+        ).why
+
+    assert (
+        why([trial("position")]) == "Ideas about position have not helped here yet; one more look."
+    )
+    assert "brought 10.0% of the way to the goal" in why([trial("position", 0.2)])
+
+
 def test_gain_counts_per_second() -> None:
     history = [trial("attention", 0.3, 600_000), trial("batch", 0.3, 60_000)] * 4
     counts = picks(["attention", "batch"], evidence_of(history, "minimize"))
