@@ -20,9 +20,11 @@ from benchmarks.result import Figure, write_result
 from gossip.board import load_board, save_board
 from gossip.home import Home, open_home
 from gossip.journal import Journal, Stored
+from swarm.board import Board, from_view, merge, to_view
 from swarm.cid import cid_of
-from swarm.leaderboard import Board, entries, from_view, merge, to_view
+from swarm.leaderboard import entries
 from swarm.records import Pair, RecordId, Win, encode
+from swarm.verdict import Yardstick
 from tests.swarm.record_samples import ANN, BOB, TASK, WIN
 
 RECORDS = 10_000
@@ -30,6 +32,7 @@ BEHIND = 100
 LINEAGE = 10
 STARTS = 15
 COLD_SECONDS = 0.5
+YARDSTICK = Yardstick("minimize", sigma=0.002, min_effect=0.005, seeds=1_000_000)
 
 
 def main() -> int:
@@ -66,8 +69,8 @@ def _in_memory(board: Board, wins: list[tuple[RecordId, Win]]) -> dict[str, Figu
         "merge_seconds": _seconds(lambda: merge(board, board)),
         "to_view_seconds": _seconds(lambda: to_view(board)),
         "from_view_seconds": _seconds(lambda: from_view(view)),
-        "first_20_entries_seconds": _seconds(lambda: entries(board, "minimize", 20)),
-        "all_entries_seconds": _seconds(lambda: entries(board, "minimize")),
+        "first_20_entries_seconds": _seconds(lambda: entries(board, YARDSTICK, 20)),
+        "all_entries_seconds": _seconds(lambda: entries(board, YARDSTICK)),
     }
 
 
@@ -100,7 +103,10 @@ def _home(root: Path, wins: list[tuple[RecordId, Win]]) -> Home:
                 "name": "tinypy",
                 "metric": "val_bpb",
                 "unit": "bits per byte",
-                "direction": "minimize",
+                "direction": YARDSTICK.direction,
+                "sigma": YARDSTICK.sigma,
+                "min_effect": YARDSTICK.min_effect,
+                "seeds": YARDSTICK.seeds,
             }
         }
     )

@@ -16,6 +16,7 @@ from swarm.leaderboard import entries
 from swarm.lineage import Incomplete, InvalidWin, resolve_tree
 from swarm.task import Task
 from swarm.tree import Tree
+from swarm.verdict import Yardstick
 
 BELIEVED = ("claimed", "replicated")
 
@@ -45,7 +46,7 @@ def best_tree(journal: Journal, task: Task) -> Tree:
     Says on stderr which one it is; the task's baseline where there is none.
     """
     wins = JournalWins(journal)
-    for entry in entries(load_board(journal), task.metric.direction):
+    for entry in entries(load_board(journal), Yardstick.of(task)):
         if entry.state not in BELIEVED:
             continue
         try:

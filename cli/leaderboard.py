@@ -14,7 +14,8 @@ from cli.snapshot import Snapshot, take_snapshot
 from gossip.board import load_board
 from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
-from swarm.leaderboard import Board, Entry, entries
+from swarm.board import Board
+from swarm.leaderboard import Entry, entries
 
 
 def leaderboard(root: Path, *, limit: int, as_json: bool) -> None:
@@ -28,7 +29,7 @@ def leaderboard(root: Path, *, limit: int, as_json: bool) -> None:
     gc.disable()
     snapshot = take_snapshot(root)
     board = read_board(snapshot)
-    shown = entries(board, snapshot.task.direction, limit)
+    shown = entries(board, snapshot.task.yardstick, limit)
     if as_json:
         print_json(document(snapshot, board, shown))
         return

@@ -10,7 +10,8 @@ from rich.text import Text
 from cli.output import DIM, age, counted
 from cli.snapshot import Snapshot, TaskHeader
 from cli.text import plain, short_id, shortened
-from swarm.leaderboard import Board, Entry
+from swarm.board import Board
+from swarm.leaderboard import Entry
 
 WIDE_COLUMNS = 110
 """From this many columns on, adopters and age are shown too."""

@@ -23,8 +23,9 @@ from cli.snapshot import TaskHeader, take_snapshot
 from cli.text import plain, short_id
 from gossip.board import load_board
 from gossip.journal import Journal
+from swarm.board import Board, Claim
 from swarm.envelope import open_envelope
-from swarm.leaderboard import Board, Claim, Entry, entries
+from swarm.leaderboard import Entry, entries
 from swarm.lineage import Incomplete, base_chain
 from swarm.records import Record, RecordId, Replication, Win, decode, kind_of
 
@@ -126,7 +127,7 @@ def _entry(record_id: RecordId, board: Board, task: TaskHeader) -> Entry | None:
     if claim is None:
         return None
     same = {win for win, other in board.wins.items() if _finding(other) == _finding(claim)}
-    return next(entry for entry in entries(board, task.direction) if entry.record in same)
+    return next(entry for entry in entries(board, task.yardstick) if entry.record in same)
 
 
 def _finding(claim: Claim) -> tuple[RecordId | None, str]:

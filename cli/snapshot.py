@@ -9,11 +9,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 from gossip.home import Home
-
-Direction: TypeAlias = Literal["minimize", "maximize"]
+from swarm.statistics import Direction
+from swarm.verdict import Yardstick
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,13 @@ class TaskHeader:
     metric: str
     goal: float | None
     unit: str
-    direction: Direction
+    yardstick: Yardstick
     source: str
+
+    @property
+    def direction(self) -> Direction:
+        """Whether a smaller or a larger metric is better."""
+        return self.yardstick.direction
 
     def document(self) -> dict[str, object]:
         """The task as `--json` shows it."""
@@ -100,12 +105,12 @@ def _header(home: Home, said: object) -> TaskHeader:
     if isinstance(said, dict):
         task = cast("dict[str, object]", said)
         wanted = [_text(task, name) for name in ("id", "name", "metric", "unit")]
-        if all(wanted):
+        yardstick = _yardstick(task)
+        if all(wanted) and yardstick is not None:
             task_id, name, metric, unit = (word or "" for word in wanted)
-            direction = "maximize" if task.get("direction") == "maximize" else "minimize"
             goal = _number(task.get("goal"))
             source = _text(task, "source") or name
-            return TaskHeader(task_id, name, metric, goal, unit, direction, source)
+            return TaskHeader(task_id, name, metric, goal, unit, yardstick, source)
     return _header_from_settings(home)
 
 
@@ -120,8 +125,23 @@ def _header_from_settings(home: Home) -> TaskHeader:
     task = load_task(settings.task).task
     metric = task.metric
     return TaskHeader(
-        task.id, task.name, metric.name, metric.goal, metric.unit, metric.direction, settings.task
+        task.id,
+        task.name,
+        metric.name,
+        metric.goal,
+        metric.unit,
+        Yardstick.of(task),
+        settings.task,
     )
+
+
+def _yardstick(task: Mapping[str, object]) -> Yardstick | None:
+    sigma, min_effect = _number(task.get("sigma")), _number(task.get("min_effect"))
+    seeds = _count(task, "seeds")
+    if not sigma or not min_effect or not seeds:
+        return None
+    direction = "maximize" if task.get("direction") == "maximize" else "minimize"
+    return Yardstick(direction, sigma, min_effect, seeds)
 
 
 def _peer_id(home: Home) -> str | None:

@@ -8,8 +8,8 @@ the same board comes from the records alone, only slower.
 from collections.abc import Iterator
 
 from gossip.journal import Journal
+from swarm.board import Board, ViewError, from_view, to_view
 from swarm.envelope import open_envelope
-from swarm.leaderboard import Board, ViewError, from_view, to_view
 from swarm.records import Record, RecordId, decode
 
 VIEW = "board"

@@ -17,7 +17,7 @@ from gossip.board import load_board, save_board
 from gossip.journal import Journal
 from gossip.upkeep import drop_unkept
 from gossip.wins import JournalWins, unchecked
-from swarm.leaderboard import Board, states
+from swarm.board import Board, states
 from swarm.lineage import RecentTrees, resolve_tree, status_of
 from swarm.records import PeerId, RecordId, Win
 from swarm.task import Task

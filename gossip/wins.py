@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from gossip.board import VIEW
 from gossip.journal import Journal
+from swarm.board import Board, states
 from swarm.envelope import open_envelope
-from swarm.leaderboard import Board, states
 from swarm.records import RecordId, Win, decode
 
 _DECODED_WINS = 512

@@ -37,12 +37,19 @@ CRITICAL: Mapping[float, tuple[float, ...]] = {
 }
 """By overall alpha, what `mean / (spread / sqrt(n))` must exceed at each look."""
 
-# Two-sided 95 % quantiles of Student's t for 1 to 12 degrees of freedom.
-_T95 = (
-    *(12.706204736, 4.302652730, 3.182446305, 2.776445105, 2.570581836, 2.446911851),
-    *(2.364624252, 2.306004135, 2.262157163, 2.228138852, 2.200985160, 2.178812830),
-)
-_Z95 = 1.959963984540054
+# Quantiles of the normal, then of Student's t for 1 to 12 degrees of freedom.
+_QUANTILES: Mapping[float, tuple[float, ...]] = {
+    0.975: (
+        *(1.959963984540054, 12.706204736, 4.302652730, 3.182446305, 2.776445105),
+        *(2.570581836, 2.446911851, 2.364624252, 2.306004135, 2.262157163, 2.228138852),
+        *(2.200985160, 2.178812830),
+    ),
+    0.95: (
+        *(1.6448536269514722, 6.313751515, 2.919985580, 2.353363435, 2.131846786),
+        *(2.015048373, 1.943180281, 1.894578605, 1.859548038, 1.833112933, 1.812461123),
+        *(1.795884819, 1.782287556),
+    ),
+}
 
 
 class Decision(Enum):
@@ -50,7 +57,7 @@ class Decision(Enum):
 
     CONTINUE = "undecided, another pair is needed"
     WIN = "better than its base beyond doubt"
-    FUTILE = "a gain worth keeping is out of reach"
+    FUTILE = "a gain worth keeping became unlikely, stopped early"
     EXHAUSTED = "no clear gain after the last look"
 
 
@@ -117,17 +124,18 @@ def paired_effect(differences: Sequence[float]) -> Effect:
     return Effect(mean, mean - margin, mean + margin, n)
 
 
-def t_quantile(degrees: int) -> float:
+def t_quantile(degrees: int, level: float = 0.975) -> float:
     """
-    Student's t at 97.5 %, to 1e-5, from sums and products alone.
+    Student's t at 97.5 % or 95 %, to 1e-5, from sums and products alone.
 
     Peers show the same intervals whatever mathematics library they have.
 
     Source: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.5.
     """
-    if degrees <= len(_T95):
-        return _T95[degrees - 1]
-    z, inverse = _Z95, 1.0 / degrees
+    z, *exact = _QUANTILES[level]
+    if degrees <= len(exact):
+        return exact[degrees - 1]
+    inverse = 1.0 / degrees
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from swarm.challenge import CHALLENGE_SEEDS, select
-from swarm.records import PeerId, RecordId, Replication
+from swarm.records import Pair, PeerId, RecordId, Replication
 from swarm.statistics import Direction, Effect, mean_and_spread, paired_effect, t_tail
 
 if TYPE_CHECKING:
     from swarm.task import Task
 
+Pairs: TypeAlias = tuple[tuple[int, int, int], ...]
 VerdictState: TypeAlias = Literal["claimed", "replicated", "refuted"]
 
 LEAST_VOICES = 2
@@ -44,14 +45,16 @@ class Evidence(NamedTuple):
     Attributes:
         challenge: The author's signature, which selects seeds and slice.
         pairs: (seed, base, candidate) on the challenge slice.
-        baseline: (seed, value) of the task's baseline on the same slice.
+        validation: The same runs on the validation text: shown, never judged by.
+        baseline: (seed, value) of the task's baseline on the challenge slice.
         holdout_nano: The candidate's holdout, Ladder-rounded: shown, never judged by.
     """
 
     author: PeerId
     win: RecordId
     challenge: bytes
-    pairs: tuple[tuple[int, int, int], ...]
+    pairs: Pairs
+    validation: Pairs
     baseline: tuple[tuple[int, int], ...]
     holdout_nano: int | None
 
@@ -62,9 +65,8 @@ class Evidence(NamedTuple):
             author=replication.author,
             win=replication.win,
             challenge=replication.challenge,
-            pairs=tuple(
-                (seed, base, candidate) for seed, base, candidate in replication.challenge_pairs
-            ),
+            pairs=_plain(replication.challenge_pairs),
+            validation=_plain(replication.pairs),
             baseline=replication.baseline,
             holdout_nano=replication.holdout_nano,
         )
@@ -133,7 +135,7 @@ def voices(
     replications: Iterable[tuple[RecordId, Evidence]],
     authors: Collection[PeerId],
     yardstick: Yardstick,
-) -> list[Evidence]:
+) -> tuple[Evidence, ...]:
     """
     The replications of one finding that count, sorted by record id.
 
@@ -149,27 +151,12 @@ def voices(
         if not known and _is_selected(evidence, yardstick):
             counted[evidence.author] = evidence
             seen.add(values)
-    return list(counted.values())
+    return tuple(counted.values())
 
 
-def verdict(
-    counted: Sequence[Evidence],
-    yardstick: Yardstick,
-    heard: Collection[PeerId] | None = None,
-) -> Verdict:
-    """
-    What the voices on one finding say together.
-
-    Args:
-        counted: As `voices` gives them.
-        heard: The authors that count, from `swarm.viewpoint.heard`; None: all.
-    """
-    gains = [
-        yardstick.gains(evidence)
-        for evidence in counted
-        if heard is None or evidence.author in heard
-    ]
-    return judge(gains, yardstick)
+def verdict(counted: Iterable[Evidence], yardstick: Yardstick) -> Verdict:
+    """What the voices on one finding, as `voices` gives them, say together."""
+    return judge([yardstick.gains(evidence) for evidence in counted], yardstick)
 
 
 def judge(gains: Sequence[Sequence[float]], yardstick: Yardstick) -> Verdict:
@@ -200,6 +187,10 @@ def _state(count: int, worth: bool, p: float, p_refuted: float) -> VerdictState:
     if worth:
         return "replicated" if p < level else "claimed"
     return "refuted" if p_refuted < level else "claimed"
+
+
+def _plain(pairs: tuple[Pair, ...]) -> Pairs:
+    return tuple((pair.seed, pair.base_nano, pair.candidate_nano) for pair in pairs)
 
 
 def _is_selected(evidence: Evidence, yardstick: Yardstick) -> bool:

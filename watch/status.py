@@ -21,6 +21,9 @@ def task_document(task: Task, source: str) -> dict[str, object]:
         "goal": task.metric.goal,
         "unit": task.metric.unit,
         "direction": task.metric.direction,
+        "sigma": task.sigma,
+        "min_effect": task.min_effect,
+        "seeds": task.seeds,
         "source": source,
     }
 

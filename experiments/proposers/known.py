@@ -1,8 +1,9 @@
 """
 The wins on the board, as what a fold is made of.
 
-Law: only wins whose trees can be rebuilt here are offered, the most promising
-first, and no more than a bounded number.
+Law: only wins whose trees can be rebuilt here, and that nobody this node listens to
+has found wanting, are offered; the best believed first, and no more than a bounded
+number. What is offered is measured here before anything is built on it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from experiments.proposers import KnownWin
-from swarm.leaderboard import Board, Claim
-from swarm.lineage import Incomplete, InvalidWin, known_wins
+from swarm.board import Board, Claim
+from swarm.findings import Finding, findings
+from swarm.lineage import Incomplete, InvalidWin, ancestors
 from swarm.records import RecordId
-from swarm.statistics import Direction
 from swarm.tree import Tree
+from swarm.verdict import Yardstick
+from swarm.viewpoint import Viewpoint
 
 MAX_WINS = 64
 
@@ -23,30 +26,39 @@ MAX_WINS = 64
 def foldable_wins(
     board: Board,
     champion: RecordId | None,
-    direction: Direction,
+    yardstick: Yardstick,
+    viewpoint: Viewpoint,
     tree_of: Callable[[RecordId | None], Tree],
 ) -> list[KnownWin]:
     """
-    Wins that the champion does not contain, by claimed gain.
+    Wins that the champion does not contain: those others confirmed first, then by gain.
 
     Args:
+        viewpoint: Whose replications guide this node.
         tree_of: The tree of a win, or of the baseline; raises Incomplete or InvalidWin.
     """
-    sign = 1.0 if direction == "minimize" else -1.0
-    others = known_wins(board.wins, champion)
-    others.sort(key=lambda record: (sign * mean_effect(board.wins[record]), record))
+    sign = 1.0 if yardstick.direction == "minimize" else -1.0
+    contained = {champion, *(ancestors(champion, board.wins) if champion else ())}
+    others = [
+        (finding.verdict.confirming == 0, sign * believed_effect(finding), finding.records)
+        for finding in findings(board, yardstick, viewpoint)
+        if finding.state in ("claimed", "replicated")
+        and contained.isdisjoint(finding.records)
+        and not (finding.voices and 2 * finding.verdict.confirming < finding.verdict.voices)
+    ]
     found: list[KnownWin] = []
-    for record in others:
+    for _, effect, records in sorted(others):
         if len(found) == MAX_WINS:
             break
-        known = _known(record, board.wins[record], tree_of)
+        known = _known(records[0], board.wins[records[0]], sign * effect, tree_of)
         found += [known] if known else []
     return found
 
 
-def mean_effect(claim: Claim) -> float:
-    """Mean of candidate − base, in the metric's unit."""
-    return _mean([candidate - base for _, base, candidate in claim.pairs])
+def believed_effect(finding: Finding) -> float:
+    """Mean of candidate − base: what replications say, or else what its authors say."""
+    said = finding.verdict.effect
+    return said.mean if said is not None else _mean([c - b for _, b, c in finding.pairs])
 
 
 def mean_value(claim: Claim) -> float:
@@ -55,15 +67,13 @@ def mean_value(claim: Claim) -> float:
 
 
 def _known(
-    record: RecordId, claim: Claim, tree_of: Callable[[RecordId | None], Tree]
+    record: RecordId, claim: Claim, effect: float, tree_of: Callable[[RecordId | None], Tree]
 ) -> KnownWin | None:
     try:
         base_tree, tree = tree_of(claim.base), tree_of(record)
     except (Incomplete, InvalidWin):
         return None
-    return KnownWin(
-        record, claim.title, claim.nickname, base_tree, tree, mean_effect(claim), mean_value(claim)
-    )
+    return KnownWin(record, claim.title, claim.nickname, base_tree, tree, effect, mean_value(claim))
 
 
 def _mean(nanos: Sequence[int]) -> float:

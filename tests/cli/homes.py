@@ -24,6 +24,9 @@ HEADER = {
     "goal": 2.0,
     "unit": "bits/byte",
     "direction": "minimize",
+    "sigma": 0.05,
+    "min_effect": 0.05,
+    "seeds": 1_000_000,
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from gossip.board import save_board
 from gossip.identity import load_or_create
 from gossip.journal import Journal
-from swarm.leaderboard import Board
+from swarm.board import Board
 from swarm.records import Record
 from tests.cli.homes import (
     HEADER,
@@ -57,7 +57,9 @@ def test_the_best_value_leads_and_json_has_every_field(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", [(ANN, first), (BOB, second), (ANN, trials(3, count=5))])
     document = swarm("leaderboard", "--json", home=home.root).json
     assert list(document) == ["task", "experiments", "records", "peers", "entries"]
-    assert document["task"] == {k: v for k, v in HEADER.items() if k != "direction"}
+    assert document["task"] == {
+        key: HEADER[key] for key in ("id", "name", "metric", "goal", "unit")
+    }
     assert (document["experiments"], document["records"], document["peers"]) == (7, 3, 0)
     leader, follower = entries_of(document)
     assert list(leader) == ENTRY_FIELDS

@@ -16,6 +16,7 @@ from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from tests.cli.homes import swarm, win
 from tests.swarm.record_samples import ANN
+from watch.status import task_document
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +26,7 @@ def quick() -> Task:
 
 def quick_home(root: Path, task: Task) -> Home:
     home = open_home(root)
-    home.write_status(
-        {
-            "task": {
-                "id": task.id,
-                "name": task.name,
-                "metric": task.metric.name,
-                "goal": task.metric.goal,
-                "unit": task.metric.unit,
-                "direction": task.metric.direction,
-                "source": "quick",
-            }
-        }
-    )
+    home.write_status({"task": task_document(task, "quick")})
     return home
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from gossip.board import VIEW, load_board, save_board
 from gossip.journal import Journal, Stored
+from swarm.board import Board
 from swarm.cid import cid_of
-from swarm.leaderboard import Board
 from swarm.records import Win, encode
 from tests.swarm.record_samples import ANN, WIN
 

@@ -8,22 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swarm.board import Board, ViewError, from_view, merge, states, to_view
 from swarm.cid import cid_of
-from swarm.leaderboard import (
-    Board,
-    Entry,
-    ViewError,
-    entries,
-    findings,
-    from_view,
-    merge,
-    states,
-    to_view,
-)
+from swarm.findings import findings
+from swarm.leaderboard import Entry, entries
 from swarm.records import Pair, Record, RecordId, Trials, encode
+from swarm.verdict import Yardstick
 from tests.swarm.record_samples import ANN, BOB, NOW_MS, REPLICATION, TRIALS, Author
 from tests.swarm.win_samples import BASELINE, pairs_around, turned, win_of
 
+YARDSTICK = Yardstick("minimize", sigma=0.05, min_effect=0.05, seeds=1_000_000)
 CAT = Author(3)
 FAST, DEEP = turned(BASELINE, LR=1.0), turned(BASELINE, LAYERS=4)
 FAST_DEEP = turned(FAST, LAYERS=4)
@@ -71,7 +65,7 @@ def test_entries_are_a_function_of_the_set(
     for record_id, record in [*shuffled, *records]:
         one_by_one = one_by_one.with_record(record_id, record)
     assert one_by_one == board_of(records)
-    assert entries(one_by_one, "minimize") == entries(board_of(records), "minimize")
+    assert entries(one_by_one, YARDSTICK) == entries(board_of(records), YARDSTICK)
     assert to_view(one_by_one) == to_view(board_of(records))
 
 
@@ -79,7 +73,7 @@ def test_entries_are_a_function_of_the_set(
 def test_a_view_brings_the_board_back(board: Board) -> None:
     again = from_view(to_view(board))
     assert again == board
-    assert entries(again, "minimize") == entries(board, "minimize")
+    assert entries(again, YARDSTICK) == entries(board, YARDSTICK)
 
 
 @given(boards, st.data())
@@ -94,16 +88,16 @@ def test_a_damaged_view_is_noticed(board: Board, data: st.DataObject) -> None:
 
 def test_the_best_mean_value_leads() -> None:
     board = board_of(POOL)
-    ranked = entries(board, "minimize")
+    ranked = entries(board, YARDSTICK)
     assert [entry.record for entry in ranked] == [FOLD, FIRST, OTHER, ORPHAN]
     assert [entry.rank for entry in ranked] == [1, 2, 3, 4]
-    best_is_high = entries(board, "maximize")
+    best_is_high = entries(board, replace(YARDSTICK, direction="maximize"))
     assert [entry.record for entry in best_is_high] == [OTHER, FIRST, FOLD, ORPHAN]
-    assert entries(board, "minimize", limit=2) == ranked[:2]
+    assert entries(board, YARDSTICK, limit=2) == ranked[:2]
 
 
 def test_one_tree_on_one_base_is_one_entry_with_shared_evidence() -> None:
-    entry = entries(board_of([(SAME, same), (FIRST, first)]), "minimize")[0]
+    entry = entries(board_of([(SAME, same), (FIRST, first)]), YARDSTICK)[0]
     assert entry.record == FIRST, "the first claim stands for both"
     assert entry.pairs == 5
     pairs = (*first.pairs, *same.pairs)
@@ -114,20 +108,20 @@ def test_one_tree_on_one_base_is_one_entry_with_shared_evidence() -> None:
 def test_equal_pairs_count_once() -> None:
     twin, twin_win = win_of(None, BASELINE, FAST, author=BOB, pairs=first.pairs)
     board = board_of([(FIRST, first), (twin, twin_win)])
-    assert len(findings(board, "minimize")) == 1
-    assert entries(board, "minimize")[0].pairs == 3
+    assert len(findings(board, YARDSTICK)) == 1
+    assert entries(board, YARDSTICK)[0].pairs == 3
 
 
 def test_one_tree_on_two_bases_is_two_entries() -> None:
     direct, direct_win = win_of(None, BASELINE, FAST_DEEP, pairs=pairs_around(2.8))
-    ranked = entries(board_of([(FIRST, first), (FOLD, fold), (direct, direct_win)]), "minimize")
+    ranked = entries(board_of([(FIRST, first), (FOLD, fold), (direct, direct_win)]), YARDSTICK)
     assert [entry.record for entry in ranked] == [direct, FOLD, FIRST]
 
 
 def test_a_false_copy_shares_nothing_with_the_win_it_copies() -> None:
     false = replace(same, diff="nonsense")
     false_id = cid_of(encode(false))
-    ranked = entries(board_of([(FIRST, first), (false_id, false)], [false_id]), "minimize")
+    ranked = entries(board_of([(FIRST, first), (false_id, false)], [false_id]), YARDSTICK)
     assert [(entry.record, entry.state, entry.pairs) for entry in ranked] == [
         (FIRST, "claimed", 3),
         (false_id, "invalid", 2),
@@ -152,7 +146,7 @@ def test_states_of_nonsense_end() -> None:
 
 
 def test_an_entry_says_what_programs_expect() -> None:
-    document = entries(board_of(POOL), "minimize")[1].document()
+    document = entries(board_of(POOL), YARDSTICK)[1].document()
     assert document == {
         "rank": 2,
         "record": FIRST,
@@ -180,7 +174,7 @@ def test_an_entry_says_what_programs_expect() -> None:
 
 def test_one_pair_has_no_interval() -> None:
     single, win = win_of(None, BASELINE, FAST, pairs=(Pair(1, 3_600_000_000, 3_000_000_000),))
-    entry = entries(board_of([(single, win)]), "minimize")[0]
+    entry = entries(board_of([(single, win)]), YARDSTICK)[0]
     assert (entry.effect, entry.effect_low, entry.effect_high) == (-0.6, None, None)
 
 
