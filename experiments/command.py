@@ -4,7 +4,8 @@ Tasks whose steps are shell commands that print their metric.
 The editable and the frozen files are copied into a folder of the run; each
 step runs there with `SWARM_SEED` set, and the last line `NAME: number` that it
 prints is the result. The metric is in the program's own hands here: such a
-task says so to those who read its board.
+task says so to those who read its board, and has no held-out splits: its one
+value answers every exam.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import trio
 
 from experiments.command_supervisor import CommandOrder
 from experiments.harness import Caps, ReportProgress
-from experiments.run import RunResult
-from experiments.sandbox import bubblewrap
+from experiments.run import Exam, RunRequest, RunResult, Score
+from experiments.sandbox import Confinement, Sandbox
 from experiments.stream import child_environment, read_answers
 
 
@@ -36,7 +37,7 @@ class CommandHarness:
         steps: Shell commands, in order.
         metric: Name under which the value is printed.
         frozen: Files that lie beside the tree's, by relative path.
-        isolate: Use bubblewrap where this system has it.
+        sandbox: Each step is wrapped in it.
         niceness: Added to the priority of all processes.
     """
 
@@ -46,27 +47,33 @@ class CommandHarness:
         steps: tuple[str, ...],
         metric: str,
         frozen: Mapping[str, Path],
-        isolate: bool,
+        sandbox: Sandbox,
         niceness: int,
     ) -> None:
         self._steps = steps
         self._metric = metric
         self._frozen = frozen
         self._niceness = niceness
-        self.isolates = isolate and bubblewrap.missing() is None
-        self.isolation = bubblewrap.NAME if self.isolates else "none"
+        self._sandbox = sandbox
+        self.isolates = sandbox.isolates
+        self.isolation = sandbox.name
 
     async def execute(
-        self, work: Path, scratch: Path, seed: int, caps: Caps, progress: ReportProgress
+        self, work: Path, scratch: Path, request: RunRequest, caps: Caps, progress: ReportProgress
     ) -> RunResult:
         """Run all steps once; see `experiments.harness.Harness`."""
         self._fill(scratch, work)
         ours, theirs = socket.socketpair()
+        confinement = Confinement((), (scratch,))
         order = CommandOrder(
             folder=str(scratch),
             steps=self._steps,
+            commands=tuple(
+                tuple(self._sandbox.wrap(["/bin/sh", "-c", step], confinement))
+                for step in self._steps
+            ),
             metric=self._metric,
-            isolate=self.isolates,
+            isolation=self.isolation,
             wall_seconds=caps.wall_seconds,
             cpu_seconds=caps.cpu_seconds,
             memory_bytes=caps.memory_bytes,
@@ -74,9 +81,9 @@ class CommandHarness:
         )
         with ours:
             with theirs:
-                supervisor = await self._start(order, seed, theirs)
+                supervisor = await self._start(order, request.seed, theirs)
             try:
-                return await read_answers(ours, progress)
+                return _answering(await read_answers(ours, progress), request.exams)
             finally:
                 ours.close()
                 with trio.move_on_after(15.0) as closing:
@@ -103,3 +110,11 @@ class CommandHarness:
 
     async def aclose(self) -> None:
         """Nothing is kept between runs."""
+
+
+def _answering(result: RunResult, exams: tuple[Exam, ...]) -> RunResult:
+    """The result with its one value as the score of every exam."""
+    if result.value_nano is None:
+        return result
+    value_nano = result.value_nano
+    return replace(result, scores=tuple(Score(exam, value_nano, ()) for exam in exams))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from experiments.run import Progress, RunResult
+from experiments.run import Progress, RunRequest, RunResult
 
 ReportProgress = Callable[[Progress], None]
 
@@ -53,10 +53,10 @@ class Harness(Protocol):
     def isolates(self) -> bool: ...
 
     async def execute(
-        self, work: Path, scratch: Path, seed: int, caps: Caps, progress: ReportProgress
+        self, work: Path, scratch: Path, request: RunRequest, caps: Caps, progress: ReportProgress
     ) -> RunResult:
         """
-        Run the tree in `work` once.
+        Run the request's tree, which lies in `work`, once.
 
         Raises:
             RunnerError: The harness cannot work.

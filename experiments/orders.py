@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from experiments.run import Progress, RunResult, RunStatus
+from experiments.run import Exam, Progress, RunResult, RunStatus, Score
 
 MAX_ORDER_BYTES = 16384
 MAX_ANSWER_BYTES = 1 << 20
@@ -29,8 +29,10 @@ class RunOrder:
         seed: Of initialisation and of the order of the data.
         budget_tokens: How many tokens to stream.
         context: Tokens a window trains on.
-        eval_bytes: How much held-out text to score.
-        sandbox: Name of the sandbox for both children.
+        eval_bytes: How much held-out text to score in each exam.
+        exams: What to score the weights on.
+        probe: Share of the windows to ask again, spliced.
+        sandbox: Name of the sandbox for all children.
         cpu_seconds: Compute cap of training and evaluation together.
         wall_seconds: Cap on the time each of them takes.
         memory_bytes: Cap on the resident memory of each of them.
@@ -44,6 +46,8 @@ class RunOrder:
     budget_tokens: int
     context: int
     eval_bytes: int
+    exams: tuple[Exam, ...]
+    probe: float
     sandbox: str
     cpu_seconds: float
     wall_seconds: float
@@ -61,7 +65,8 @@ def order_to_line(order: RunOrder) -> bytes:
 
 def order_from_line(line: bytes) -> RunOrder:
     """The order a line of JSON holds."""
-    return RunOrder(**json.loads(line))
+    fields = json.loads(line)
+    return RunOrder(**fields | {"exams": tuple(Exam(**exam) for exam in fields["exams"])})
 
 
 def answer_line(answer: Progress | RunResult | Broken) -> bytes:
@@ -83,7 +88,20 @@ def answer_from_line(line: bytes) -> Progress | RunResult | Broken:
         case "progress":
             return Progress(**body)
         case "result":
-            blocks = tuple((size, cost) for size, cost in body["blocks"])
-            return RunResult(**body | {"status": RunStatus(body["status"]), "blocks": blocks})
+            return _result(body)
         case _:
             return Broken(str(body))
+
+
+def _result(body: dict[str, Any]) -> RunResult:
+    body["status"] = RunStatus(body["status"])
+    body["blocks"] = _blocks(body["blocks"])
+    body["scores"] = tuple(
+        Score(Exam(**score["exam"]), score["value_nano"], _blocks(score["blocks"]))
+        for score in body["scores"]
+    )
+    return RunResult(**body)
+
+
+def _blocks(rows: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((size, cost) for size, cost in rows)

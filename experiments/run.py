@@ -29,6 +29,53 @@ class IsolationNeededError(RunnerError):
 
 
 @dataclass(frozen=True, slots=True)
+class Exam:
+    """
+    One held-out text a run's weights are scored on.
+
+    Attributes:
+        split: ``val``, ``reserve`` or ``holdout``.
+        slice_seed: Which slice of the split, as large as the validation text,
+            `swarm.challenge.challenge_windows` chooses; None for windows spread
+            evenly over all of it.
+    """
+
+    split: str
+    slice_seed: int | None = None
+
+
+VALIDATION = Exam("val")
+HOLDOUT = Exam("holdout")
+
+CHEATING = "cheating:"
+"""Begins the reason of a run that was ended because its score could not be an honest one."""
+
+PROBE_SHARE = 0.1
+"""Share of the windows that are asked a second time, spliced, in an everyday run."""
+
+
+def challenge(slice_seed: int) -> Exam:
+    """The exam on the slice of the reserve that a replicator's signature selects."""
+    return Exam("reserve", slice_seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """
+    What one exam gave.
+
+    Attributes:
+        exam: Which.
+        value_nano: The metric over all its files, in billionths of its unit.
+        blocks: For each of its files the bytes scored and their cost in nano-bits.
+    """
+
+    exam: Exam
+    value_nano: int
+    blocks: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """
     What to run.
@@ -39,12 +86,17 @@ class RunRequest:
         seed: Of initialisation and of the order of the data.
         code: Whether the tree differs from the baseline in more than settings,
             so that it may run in real isolation only.
+        exams: What the trained weights are scored on, one after the other; at least one.
+        probe: Share of all windows on which `experiments.splice` checks that
+            answers depend on nothing but the bytes before; 1.0 for wins and replications.
     """
 
     tree: Mapping[str, bytes]
     tree_hash: str
     seed: int
     code: bool
+    exams: tuple[Exam, ...] = (VALIDATION,)
+    probe: float = PROBE_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +124,16 @@ class RunResult:
 
     Attributes:
         status: COMPLETED is the only one with a value.
-        value_nano: The metric over all held-out files, in billionths of its unit.
-        blocks: For each held-out file its bytes and its cost in nano-bits.
+        value_nano: The first exam's metric over all its files, in billionths of its unit.
+        blocks: For each file of the first exam its bytes and its cost in nano-bits.
         cpu_milliseconds: Processor time of training and evaluation, under the compute cap.
         wall_milliseconds: From the order to the answer.
         work_milliseconds: Of these, what training and evaluation themselves took.
         peak_memory_bytes: Largest resident size of one of its processes.
         isolation: The sandbox that was applied, e.g. ``landlock+seccomp``.
         log_tail: What it printed, shortened, and in the last line why it failed.
+        scores: One for each exam, in the order of the request; empty unless COMPLETED.
+        weights_hash: SHA-256 of the trained weights, in hex; empty where there are none.
     """
 
     status: RunStatus
@@ -91,3 +145,5 @@ class RunResult:
     peak_memory_bytes: int
     isolation: str
     log_tail: str
+    scores: tuple[Score, ...] = ()
+    weights_hash: str = ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -20,6 +21,7 @@ from experiments.command import CommandHarness
 from experiments.harness import Caps, Harness, ReportProgress, SupervisorLost
 from experiments.limits import MEBIBYTE
 from experiments.run import (
+    CHEATING,
     IsolationNeededError,
     Progress,
     RunnerError,
@@ -154,7 +156,7 @@ class Runner:
                 f"code diffs do not run under {self.isolation!r}: this task needs "
                 f"{self._needed()}; `swarm doctor` says what this system lacks"
             )
-        key = RunKey(request.tree_hash, request.seed, self._task.id, self._environment)
+        key = self._key(request)
         while (under_way := self._under_way.get(key)) is not None:
             await under_way.wait()
         if (known := self._runs.get(key)) is not None:
@@ -162,16 +164,43 @@ class Runner:
         done = self._under_way[key] = trio.Event()
         try:
             async with self._limiter:
-                result = await self._run(request, progress or _ignore)
+                result = self._judged(key, await self._run(request, progress or _ignore))
             self._runs.put(key, result)
             return result
         finally:
             del self._under_way[key]
             done.set()
 
+    def _key(self, request: RunRequest) -> RunKey:
+        return RunKey(
+            request.tree_hash,
+            request.seed,
+            self._task.id,
+            self._environment,
+            request.exams,
+            request.probe,
+        )
+
+    def _judged(self, key: RunKey, result: RunResult) -> RunResult:
+        """The result, or a crash where another seed gave the same weights: nothing was trained."""
+        if not result.weights_hash:
+            return result
+        twin = self._runs.seed_with_same_weights(key, result)
+        if twin is None:
+            return result
+        reason = f"{CHEATING} seeds {twin} and {key.seed} gave the same weights"
+        return replace(
+            result,
+            status=RunStatus.CRASHED,
+            value_nano=None,
+            blocks=(),
+            scores=(),
+            log_tail=f"{result.log_tail}\n{reason}",
+        )
+
     def _needed(self) -> str:
         stream = self._task.harness == "stream"
-        return "Landlock and seccomp (Linux 5.13 or newer)" if stream else "bubblewrap"
+        return "Landlock and seccomp (Linux 5.13 or newer)" if stream else "bubblewrap or podman"
 
     async def _run(self, request: RunRequest, progress: ReportProgress) -> RunResult:
         """Run it, again where its supervisor or the forkserver was killed from outside."""
@@ -179,7 +208,7 @@ class Runner:
             try:
                 with workspace(self._scratch, request.tree, request.tree_hash) as place:
                     return await self._harness.execute(
-                        place.work, place.scratch, request.seed, self._caps(), progress
+                        place.work, place.scratch, request, self._caps(), progress
                     )
             except SupervisorLost as lost:
                 if attempt == ATTEMPTS:
@@ -219,7 +248,7 @@ def open_runner(
         scratch: Folder for the runs' files.
         runs: Where results are remembered.
         workers: How many runs go on at once.
-        sandbox: For all code of a tree; a command task uses bubblewrap in its place.
+        sandbox: For all code of a tree; one that serves the task's harness.
         niceness: Added to the priority of all processes.
 
     Raises:
@@ -232,7 +261,7 @@ def open_runner(
             steps=task.steps,
             metric=task.metric.name,
             frozen=_frozen_files(loaded),
-            isolate=sandbox.isolates,
+            sandbox=sandbox,
             niceness=niceness,
         )
     else:
@@ -250,7 +279,7 @@ def open_runner(
             eval_bytes=task.eval_bytes,
             sandbox=sandbox,
             niceness=niceness,
-            log=scratch / "forkserver.log",
+            scratch=scratch,
         )
     return Runner(task, harness, scratch=scratch, runs=runs, workers=workers)
 

@@ -25,10 +25,11 @@ from experiments.orders import (
     answer_from_line,
     order_to_line,
 )
-from experiments.run import RunnerError, RunResult
-from experiments.sandbox import Sandbox
+from experiments.run import RunnerError, RunRequest, RunResult
+from experiments.sandbox import Confinement, Sandbox
 
 START_SECONDS = 180.0
+_OURS = Path(__file__).resolve().parents[1]
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -36,9 +37,8 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 def child_environment() -> dict[str, str]:
     """The little of the node's environment that its children see: no keys, one thread, no GPU."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    here = str(Path(__file__).resolve().parents[1])
     threads = dict.fromkeys(_ONE_THREAD, "1")
-    return kept | threads | {"PYTHONPATH": here, "CUDA_VISIBLE_DEVICES": ""}
+    return kept | threads | {"PYTHONPATH": str(_OURS), "CUDA_VISIBLE_DEVICES": ""}
 
 
 class StreamHarness:
@@ -51,9 +51,10 @@ class StreamHarness:
         budget_tokens: How many tokens a run is streamed.
         context: Tokens a window trains on.
         eval_bytes: How much held-out text is scored.
-        sandbox: Entered by every child that runs a tree's code.
+        sandbox: Wrapped around the forkserver, and entered by every child that runs
+            a tree's code.
         niceness: Added to the priority of all processes.
-        log: File for what the forkserver itself has to say.
+        scratch: Folder of the runs' files and of what the forkserver itself has to say.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class StreamHarness:
         eval_bytes: int,
         sandbox: Sandbox,
         niceness: int,
-        log: Path,
+        scratch: Path,
     ) -> None:
         self._prepare = prepare
         self._cache = cache
@@ -75,7 +76,8 @@ class StreamHarness:
         self._eval_bytes = eval_bytes
         self._sandbox = sandbox
         self._niceness = niceness
-        self._log = log
+        self._scratch = scratch
+        self._log = scratch / "forkserver.log"
         self._lock = trio.Lock()
         self._server: trio.Process | None = None
         self._orders: trio.socket.SocketType | None = None
@@ -96,18 +98,20 @@ class StreamHarness:
         return self._server.pid if self._server is not None else None
 
     async def execute(
-        self, work: Path, scratch: Path, seed: int, caps: Caps, progress: ReportProgress
+        self, work: Path, scratch: Path, request: RunRequest, caps: Caps, progress: ReportProgress
     ) -> RunResult:
-        """Run the tree in `work` once; see `experiments.harness.Harness`."""
+        """Run the request's tree once; see `experiments.harness.Harness`."""
         order = RunOrder(
             work=str(work),
             scratch=str(scratch),
             prepare=str(self._prepare),
             cache=str(self._cache),
-            seed=seed,
+            seed=request.seed,
             budget_tokens=self._budget_tokens,
             context=self._context,
             eval_bytes=self._eval_bytes,
+            exams=request.exams,
+            probe=request.probe,
             sandbox=self._sandbox.name,
             cpu_seconds=caps.cpu_seconds,
             wall_seconds=caps.wall_seconds,
@@ -143,8 +147,9 @@ class StreamHarness:
         ours, theirs = socket.socketpair()
         with theirs, self._log.open("wb") as log:
             command = [sys.executable, "-m", "experiments.forkserver"]
+            command += [str(theirs.fileno()), str(self._niceness)]
             self._server = await trio.lowlevel.open_process(
-                [*command, str(theirs.fileno()), str(self._niceness)],
+                self._sandbox.wrap(command, self._reach()),
                 pass_fds=(theirs.fileno(),),
                 env=child_environment(),
                 stdin=subprocess.DEVNULL,
@@ -159,6 +164,11 @@ class StreamHarness:
         await self._stop()
         tail = self._log.read_text(errors="replace").strip()[-2000:]
         raise RunnerError(f"torch could not be started; run `swarm doctor`. It said:\n{tail}")
+
+    def _reach(self) -> Confinement:
+        """What the forkserver and its supervisors need; their children get less."""
+        self._cache.mkdir(parents=True, exist_ok=True)
+        return Confinement((_OURS, self._prepare.parent), (self._scratch, self._cache))
 
     async def _stop(self) -> None:
         """Close the forkserver's socket, which ends it and all below it, and see that it does."""

@@ -2,15 +2,18 @@
 One run, watched by a process the node trusts.
 
 The supervisor owns data, budget and metric. It forks a child that trains on
-exactly the tokens streamed to it, and a fresh one that answers held-out
-windows with logits; the bits are counted here.
+exactly the tokens streamed to it, and two fresh ones that answer held-out
+windows with logits: the first all of them, the second some again, spliced, as
+`experiments.splice` says. The bits are counted here.
 
-Law: both children are forked before any of the corpus is in memory, so neither
-inherits what it must not see; and all below this process ends with it.
+Law: all children are forked before any of the corpus is in memory, so none
+inherits what it must not see; what a child prints once it may hold held-out
+text is dropped; and all below this process ends with it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import socket
 import time
@@ -18,19 +21,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from experiments.bounded_log import BoundedLog
 from experiments.child import Abandoned, Cell, Child, RunFailed, SetupFailed
 from experiments.frames import PROGRESS, RESULT, unpack_progress
 from experiments.limits import Limits
 from experiments.orders import Broken, RunOrder, answer_line
 from experiments.process_tree import adopt_orphans, kill_descendants
-from experiments.run import Progress, RunResult, RunStatus
-from experiments.sandbox import Confinement, available_sandboxes
+from experiments.run import VALIDATION, Exam, Progress, RunResult, RunStatus, Score
+from experiments.sandbox import Confinement, sandbox_named
 from experiments.sandbox.libraries import library_paths
-from experiments.scoring import Scorer
+from experiments.scoring import Batch, Examiner
+from experiments.splice import SpliceProbe
 from experiments.training import VOCABULARY, counted, evaluator, split_result, trainer
 
 BATCH_WINDOWS = 32
+MAX_REASON = 1000
+WITHHELD = "failed in an exam whose text nobody is to see, so what it said is withheld"
 _CHUNK_BYTES = 1 << 15
 
 
@@ -63,7 +72,8 @@ class _Run:
         self._log = BoundedLog()
         self._began = time.monotonic()
         self._work_seconds = 0.0
-        self._sandbox = available_sandboxes()[order.sandbox]
+        self._weights_hash = ""
+        self._sandbox = sandbox_named(order.sandbox)
         limits = Limits(order.cpu_seconds, order.wall_seconds, order.memory_bytes)
         work, scratch = Path(order.work), Path(order.scratch)
         readable = (*library_paths(), work)
@@ -72,78 +82,138 @@ class _Run:
         )
         self._trainer = Child(trainer(work, order.budget_tokens, order.seed), cell, self._log)
         self._logits = mmap.mmap(-1, BATCH_WINDOWS * order.context * VOCABULARY * 4)
-        cell = replace(cell, confinement=Confinement(readable), scratch=work)
-        self._evaluator = Child(evaluator(work, self._logits, order.context), cell, self._log)
+        limits = replace(limits, cpu_seconds=order.cpu_seconds * len(order.exams))
+        cell = replace(cell, confinement=Confinement(readable), scratch=work, limits=limits)
+        main = evaluator(work, self._logits, order.context)
+        self._evaluator = Child(main, cell, BoundedLog())
+        self._second = Child(main, cell, BoundedLog()) if order.probe else None
+
+    @property
+    def _children(self) -> tuple[Child, ...]:
+        return tuple(filter(None, (self._trainer, self._evaluator, self._second)))
 
     def result(self) -> RunResult:
         """Train, evaluate, and say how it went."""
         try:
-            scorer = Scorer(self._order)
-            self._evaluate(self._train(scorer), scorer)
-            return self._ended(RunStatus.COMPLETED, scorer.value_nano(), scorer.blocks())
+            examiner = Examiner(self._order)
+            weights = self._train(examiner)
+            self._weights_hash = hashlib.sha256(weights).hexdigest()
+            return self._ended(RunStatus.COMPLETED, self._examine(weights, examiner))
         except RunFailed as failure:
-            self._stop()
+            for child in self._children:
+                child.kill()
             self._log.write(f"\n{failure.reason}".encode())
             return self._ended(failure.status)
 
-    def _train(self, scorer: Scorer) -> bytes:
+    def _train(self, examiner: Examiner) -> bytes:
         """Stream the budget to the training child; its weights."""
         self._trainer.start_clock()
         total = self._order.budget_tokens
-        for frame in self._trainer.exchange(_chunks(scorer.training_windows()), last=True):
+        for frame in self._trainer.exchange(_chunks(examiner.training_windows()), last=True):
             if frame.kind == PROGRESS:
                 tokens, loss = unpack_progress(frame.payload)
                 self._say(Progress("train", min(tokens, total), total, loss))
             else:
                 self._trainer.kill()
-                kill_descendants(spare=(self._evaluator.pid,))
+                kill_descendants(spare=[child.pid for child in self._children[1:]])
                 seconds, weights = split_result(frame.payload)
                 self._work_seconds += min(seconds, time.monotonic() - self._began)
                 return weights
         raise AssertionError("an exchange ends by raising")
 
-    def _evaluate(self, weights: bytes, scorer: Scorer) -> None:
-        """Have every held-out window answered by the fresh child, and score the answers."""
+    def _examine(self, weights: bytes, examiner: Examiner) -> tuple[Score, ...]:
+        """Have the windows of every exam answered and scored, and some of them asked again."""
+        probe = SpliceProbe(self._order.probe)
+        sheet = _AnswerSheet(self._evaluator, self._logits, weights)
         self._evaluator.start_clock(self._trainer.cpu_seconds)
-        leading = [counted(weights)]
-        done, total = 0, self._order.eval_bytes
-        for batch in scorer.batches(BATCH_WINDOWS):
-            started = time.monotonic()
-            for frame in self._evaluator.exchange([*leading, counted(batch.inputs.tobytes())]):
-                if frame.kind == RESULT:
-                    break
-            leading.clear()
-            scorer.score(batch, self._logits)
-            self._work_seconds += time.monotonic() - started
-            done += batch.targets.size
-            self._say(Progress("evaluate", done, total, None))
+        papers = [examiner.paper(exam) for exam in self._order.exams]
+        done, total = 0, sum(paper.tokens[:, 1:].size for paper in papers)
+        for paper in papers:
+            drawn = probe.draw(len(paper.tokens))
+            sheet.shown.add(paper.exam)
+            for batch in paper.batches(BATCH_WINDOWS):
+                costs = self._ask(sheet, batch, examiner)
+                rows, drawn = drawn[: len(costs)], drawn[len(costs) :]
+                probe.note(batch.inputs[rows], batch.targets[rows], costs[rows])
+                paper.mark(batch, costs)
+                done += batch.targets.size
+                self._say(Progress("evaluate", done, total, None))
         self._evaluator.kill()
+        if self._second is not None:
+            self._check(probe, _AnswerSheet(self._second, self._logits, weights), examiner)
+        return tuple(paper.score() for paper in papers)
 
-    def _stop(self) -> None:
-        self._trainer.kill()
-        self._evaluator.kill()
+    def _check(self, probe: SpliceProbe, sheet: _AnswerSheet, examiner: Examiner) -> None:
+        """Ask the second child, once the first has gone and left no word in their memory."""
+        self._logits[:] = bytes(len(self._logits))
+        sheet.child.start_clock()
+        sheet.shown.update(self._order.exams)
+        for spliced in probe.batches(BATCH_WINDOWS):
+            spliced.compare(self._ask(sheet, spliced.batch, examiner))
+        sheet.child.kill()
+
+    def _ask(self, sheet: _AnswerSheet, batch: Batch, examiner: Examiner) -> NDArray[np.float64]:
+        started = time.monotonic()
+        sheet.fill(batch.inputs)
+        costs = examiner.costs(batch, sheet.logits)
+        self._work_seconds += time.monotonic() - started
+        return costs
 
     def _say(self, progress: Progress) -> None:
         self._node.sendall(answer_line(progress))
 
-    def _ended(
-        self,
-        status: RunStatus,
-        value_nano: int | None = None,
-        blocks: tuple[tuple[int, int], ...] = (),
-    ) -> RunResult:
-        children = (self._trainer, self._evaluator)
+    def _ended(self, status: RunStatus, scores: tuple[Score, ...] = ()) -> RunResult:
+        counted = (self._trainer, self._evaluator)
         return RunResult(
             status=status,
-            value_nano=value_nano,
-            blocks=blocks,
-            cpu_milliseconds=int(1000 * sum(child.cpu_seconds for child in children)),
+            value_nano=scores[0].value_nano if scores else None,
+            blocks=scores[0].blocks if scores else (),
+            cpu_milliseconds=int(1000 * sum(child.cpu_seconds for child in counted)),
             wall_milliseconds=int(1000 * (time.monotonic() - self._began)),
             work_milliseconds=int(1000 * self._work_seconds),
-            peak_memory_bytes=max(child.peak_memory_bytes for child in children),
+            peak_memory_bytes=max(child.peak_memory_bytes for child in self._children),
             isolation=self._sandbox.name,
             log_tail=self._log.text(),
+            scores=scores,
+            weights_hash=self._weights_hash,
         )
+
+
+class _AnswerSheet:
+    """
+    A fresh child with weights, asked batch by batch.
+
+    Args:
+        child: Runs `experiments.training.evaluator`.
+        logits: Where it writes its answers.
+        weights: Given to it before the first batch.
+
+    Attributes:
+        shown: Exams it has seen text of, which its account of a failure may repeat.
+    """
+
+    def __init__(self, child: Child, logits: mmap.mmap, weights: bytes) -> None:
+        self.child = child
+        self.logits = logits
+        self.shown = set[Exam]()
+        self._leading = [counted(weights)]
+
+    def fill(self, inputs: NDArray[np.uint8]) -> None:
+        """
+        Have windows [N, context] answered into `logits`.
+
+        Raises:
+            RunFailed: With the end of what the child said, unless it could tell
+                of text that nobody is to see.
+        """
+        try:
+            for frame in self.child.exchange([*self._leading, counted(inputs.tobytes())]):
+                if frame.kind == RESULT:
+                    break
+        except RunFailed as failure:
+            reason = failure.reason[-MAX_REASON:] if self.shown <= {VALIDATION} else WITHHELD
+            raise RunFailed(failure.status, reason) from None
+        self._leading.clear()
 
 
 def _chunks(windows: Iterable[bytes]) -> Iterator[bytes]:

@@ -11,38 +11,38 @@ import trio
 
 from experiments.command import CommandHarness
 from experiments.harness import Caps
-from experiments.run import Progress, RunResult, RunStatus
-from experiments.sandbox import bubblewrap
+from experiments.run import Progress, RunRequest, RunResult, RunStatus
+from experiments.sandbox import Sandbox, available_sandboxes
 from experiments.workspace import workspace
 from swarm.tree import tree_hash
 
 CAPS = Caps(cpu_seconds=20.0, wall_seconds=20.0, memory_bytes=1 << 30)
-ISOLATED = pytest.param(
-    True, marks=pytest.mark.skipif(bubblewrap.missing() is not None, reason="no bubblewrap here")
-)
-either_way = pytest.mark.parametrize("isolate", [False, ISOLATED])
+SANDBOXES = available_sandboxes("command")
+NONE = SANDBOXES["none"]
+each_sandbox = pytest.mark.parametrize("sandbox", SANDBOXES.values(), ids=SANDBOXES)
 
 
 async def run(
-    home: Path, *steps: str, script: str = "", isolate: bool = False, caps: Caps = CAPS
+    home: Path, *steps: str, script: str = "", sandbox: Sandbox = NONE, caps: Caps = CAPS
 ) -> RunResult:
     """Run steps over a tree with `go.py` and a frozen `data.txt`."""
     frozen = home / "data.txt"
     frozen.write_text("41")
     harness = CommandHarness(
-        steps=steps, metric="score", frozen={"data.txt": frozen}, isolate=isolate, niceness=0
+        steps=steps, metric="score", frozen={"data.txt": frozen}, sandbox=sandbox, niceness=0
     )
     tree = {"go.py": script.encode()}
-    with workspace(home, tree, tree_hash(tree)) as place:
-        return await harness.execute(place.work, place.scratch, 7, caps, _ignore)
+    request = RunRequest(tree, tree_hash(tree), 7, code=True)
+    with workspace(home, tree, request.tree_hash) as place:
+        return await harness.execute(place.work, place.scratch, request, caps, _ignore)
 
 
 def _ignore(progress: Progress) -> None:
     pass
 
 
-@either_way
-async def test_reads_the_printed_metric(tmp_path: Path, isolate: bool) -> None:
+@each_sandbox
+async def test_reads_the_printed_metric(tmp_path: Path, sandbox: Sandbox) -> None:
     """Steps run in order beside tree and frozen files, with the seed in their environment."""
     result = await run(
         tmp_path,
@@ -50,10 +50,10 @@ async def test_reads_the_printed_metric(tmp_path: Path, isolate: bool) -> None:
         "python go.py",
         script="import os; print('score: 1'); "
         "print('score:', int(open('out.txt').read()) + int(os.environ['SWARM_SEED']) / 100)",
-        isolate=isolate,
+        sandbox=sandbox,
     )
     assert (result.status, result.value_nano) == (RunStatus.COMPLETED, 41_070_000_000)
-    assert result.isolation == ("bubblewrap" if isolate else "none")
+    assert result.isolation == sandbox.name
     assert result.blocks == ()
     assert result.cpu_milliseconds > 0
 
@@ -80,67 +80,42 @@ async def test_ends_with_its_status_and_a_reason(
     assert len(result.log_tail) < 20_000
 
 
-@either_way
-async def test_time_is_limited(tmp_path: Path, isolate: bool) -> None:
+@each_sandbox
+async def test_time_is_limited(tmp_path: Path, sandbox: Sandbox) -> None:
     began = time.monotonic()
-    result = await run(tmp_path, "sleep 60", isolate=isolate, caps=Caps(20, 1.0, 1 << 30))
+    result = await run(tmp_path, "sleep 60", sandbox=sandbox, caps=Caps(20, 1.0, 1 << 30))
     assert result.status is RunStatus.TIMED_OUT
     assert "`sleep 60` still running after 1 s" in result.log_tail
     assert time.monotonic() - began < 15
 
 
-@either_way
-async def test_memory_of_all_its_processes_is_limited(tmp_path: Path, isolate: bool) -> None:
+@each_sandbox
+async def test_memory_of_all_its_processes_is_limited(tmp_path: Path, sandbox: Sandbox) -> None:
     hog = "import time; x = bytearray(b'x') * (150 << 20); time.sleep(30)"
     result = await run(
         tmp_path,
         "python go.py & python go.py & wait",
         script=hog,
-        isolate=isolate,
+        sandbox=sandbox,
         caps=Caps(20, 20, 200 << 20),
     )
     assert result.status is RunStatus.OUT_OF_MEMORY
 
 
-@either_way
-async def test_nothing_it_starts_outlives_it(tmp_path: Path, isolate: bool) -> None:
+@each_sandbox
+async def test_nothing_it_starts_outlives_it(tmp_path: Path, sandbox: Sandbox) -> None:
     """Not even a process in a session of its own."""
     mark = f"{60 + time.time_ns() % 10**6 / 10**6}"
-    result = await run(tmp_path, f"setsid sleep {mark} & echo score: 1", isolate=isolate)
+    result = await run(tmp_path, f"setsid sleep {mark} & echo score: 1", sandbox=sandbox)
     assert result.status is RunStatus.COMPLETED
     assert not [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
 
 
-@either_way
-async def test_a_run_that_is_cancelled_leaves_nothing(tmp_path: Path, isolate: bool) -> None:
+@each_sandbox
+async def test_a_run_that_is_cancelled_leaves_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
     """Its supervisor sees the node's end of the socket closed, as when the node is killed."""
     mark = f"{60 + time.time_ns() % 10**6 / 10**6}"
     with trio.move_on_after(1.5) as moment:
-        await run(tmp_path, f"setsid sleep {mark} & sleep {mark}", isolate=isolate)
+        await run(tmp_path, f"setsid sleep {mark} & sleep {mark}", sandbox=sandbox)
     assert moment.cancelled_caught
     assert not [p for p in psutil.process_iter(["cmdline"]) if mark in (p.info["cmdline"] or ())]
-
-
-@pytest.mark.skipif(bubblewrap.missing() is not None, reason="no bubblewrap here")
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "cat {home}/data.txt",
-        "touch {home}/new",
-        "touch /usr/new",
-        "python -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}), 1)'",
-        "kill -0 {pid}",
-    ],
-)
-async def test_bubblewrap_holds(tmp_path: Path, attempt: str) -> None:
-    """A command sees neither the node's files, nor its network, nor its processes."""
-    import os
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        step = attempt.format(home=tmp_path, pid=os.getpid(), port=server.getsockname()[1])
-        result = await run(
-            tmp_path, f"if {step}; then echo score: 1; else echo score: 0; fi", isolate=True
-        )
-    assert (result.status, result.value_nano) == (RunStatus.COMPLETED, 0), result.log_tail
-    assert not (tmp_path / "new").exists()

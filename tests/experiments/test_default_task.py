@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from experiments.harness import Caps
-from experiments.run import Progress, RunResult, RunStatus
+from experiments.run import Progress, RunRequest, RunResult, RunStatus
 from experiments.sandbox import best_sandbox
 from experiments.stream import StreamHarness
 from experiments.task_folder import load_task
@@ -36,14 +36,15 @@ async def test_every_optimiser_trains_in_isolation(tmp_path: Path) -> None:
         eval_bytes=TOKENS,
         sandbox=best_sandbox(),
         niceness=0,
-        log=tmp_path / "log",
+        scratch=tmp_path,
     )
 
     async def run(settings: dict[str, Scalar]) -> RunResult:
         tree = {"train.py": write_settings(loaded.task.baseline["train.py"], settings)}
-        with workspace(tmp_path, tree, tree_hash(tree)) as place:
+        request = RunRequest(tree, tree_hash(tree), 0, code=False)
+        with workspace(tmp_path, tree, request.tree_hash) as place:
             caps = Caps(cpu_seconds=60, wall_seconds=120, memory_bytes=3 << 30)
-            return await harness.execute(place.work, place.scratch, 0, caps, _ignore)
+            return await harness.execute(place.work, place.scratch, request, caps, _ignore)
 
     try:
         results = [await run(settings) for settings in SETTINGS]

@@ -88,14 +88,14 @@ async def test_a_corpus_that_is_not_the_task_s_is_the_harness_s_fault(tmp_path: 
 
 @pytest.mark.skipif(not best_sandbox().isolates, reason="no isolation here")
 async def test_held_out_text_is_nowhere_in_a_child(tmp_path: Path) -> None:
-    """Neither child finds it in memory, in an open file or on disk."""
+    """No child finds it in memory, in a file or on disk; what evaluation prints is dropped."""
     cache = tmp_path / "cache"
     async with open_tiny(tmp_path, cache=cache) as runner:
         await runner.run(request(good()))
         source = SECRET_FINDER.format(path=str(cache / "val.bin"))
         result = await runner.run(request(source, code=True))
     assert result.status is RunStatus.COMPLETED, result.log_tail
-    assert result.log_tail.count("looked: nothing, PermissionError") == 2
+    assert result.log_tail.count("looked: nothing, PermissionError") == 1
 
 
 async def test_the_runner_gets_over_a_killed_forkserver_and_supervisor(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def _forkserver_with_run() -> tuple[psutil.Process, list[psutil.Process]]:
             await trio.sleep(0.05)
             for server in psutil.Process().children():
                 below = server.children(recursive=True)
-                if "experiments.forkserver" in " ".join(server.cmdline()) and len(below) == 3:
+                if "experiments.forkserver" in " ".join(server.cmdline()) and len(below) == 4:
                     return server, below
 
 
@@ -159,7 +159,7 @@ def test_nothing_survives_a_killed_node(tmp_path: Path) -> None:
     assert node.stdout is not None
     assert node.stdout.readline() == b"on\n"
     below = psutil.Process(node.pid).children(recursive=True)
-    assert len(below) == 4  # forkserver, supervisor, training child, evaluation child
+    assert len(below) == 5  # forkserver, supervisor, training child, two evaluation children
     os.kill(node.pid, signal.SIGKILL)
     node.wait()
     node.stdout.close()

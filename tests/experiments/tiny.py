@@ -38,7 +38,7 @@ def train(read, budget_tokens, seed, report):
     return model
 """
 
-# Looks through its own memory for text it must not have, at import and so in both children.
+# Looks through its own memory for text it must not have, at import and so in all children.
 SECRET_FINDER = """
 import gc
 needle = "held out: " + "8f14e45f"
@@ -56,6 +56,8 @@ try:
 except OSError as error:
     found += ", " + type(error).__name__
 print("looked:", found)
+if found != "nothing, PermissionError":
+    raise RuntimeError(found)
 """ + GOOD.replace("BEFORE_RETURN", "pass").replace("{", "{{").replace("}", "}}")
 
 TOML = """

@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 SECRET = b"held out: 8f14e45fceea167a5a36dedd4bea2543 "
-_TEXTS = {"train": bytes(range(256)) * 64, "val": SECRET * 64}
+_TEXTS = {
+    "train": bytes(range(256)) * 64,
+    "val": SECRET * 64,
+    "holdout": SECRET[::-1] * 64,
+    "reserve": SECRET.upper() * 256,
+}
 
 
 class CorpusError(RuntimeError):
@@ -21,6 +26,7 @@ class CorpusError(RuntimeError):
 @dataclass(frozen=True)
 class Split:
     text: bytes
+    files: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Corpus:
     folder: Path
 
     def load(self, split: str) -> Split:
-        return Split((self.folder / f"{split}.bin").read_bytes())
+        text = (self.folder / f"{split}.bin").read_bytes()
+        return Split(text, (("a.py", len(text) // 2), ("b.py", len(text) // 2)))
 
 
 def ensure_corpus(cache: Path) -> Corpus:
