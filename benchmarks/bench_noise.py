@@ -35,6 +35,7 @@ from swarm.settings_block import Scalar, write_settings
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 
+TASKS = ("quick", "tinypy")
 SEEDS = 4
 MODERN: Mapping[str, Scalar] = {
     "OPTIMIZER": "muon",
@@ -80,8 +81,6 @@ async def measure(name: str, home: Path) -> dict[str, Figure]:
                 }
     figures[f"{name}_runs"] = SEEDS * len(BASES) * (1 + len(CHANGES))
     figures[f"{name}_sigma"] = round(math.sqrt(statistics.fmean(variances)), 5)
-    figures[f"{name}_sigma_in_task"] = loaded.task.sigma
-    figures[f"{name}_min_effect_in_task"] = loaded.task.min_effect
     return figures
 
 
@@ -132,15 +131,13 @@ def main() -> int:
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(sys.argv[1] if len(sys.argv) > 1 else folder)
-        for name in ("quick", "tinypy"):
+        for name in TASKS:
             figures |= trio.run(measure, name, home)
     write_result("noise", figures)
-    return int(
-        any(load_task(n).task.sigma < _figure(figures, n) / 1.5 for n in ("quick", "tinypy"))
-    )
+    return int(any(load_task(name).task.sigma < 0.67 * _sigma(figures, name) for name in TASKS))
 
 
-def _figure(figures: Mapping[str, Figure], name: str) -> float:
+def _sigma(figures: Mapping[str, Figure], name: str) -> float:
     sigma = figures[f"{name}_sigma"]
     assert isinstance(sigma, float)
     return sigma
