@@ -11,15 +11,15 @@ out of bounds each end in one sentence that names the source, the key and the fi
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias, cast
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
+from cli.settings_words import Keys, complaint, unknown
+from gossip.multiaddress import EXAMPLE, AddressError, parse
 from swarm.settings import Settings
 
 PROFILES = Path(__file__).parent.parent / "configs"
@@ -27,6 +27,12 @@ DEFAULT_PROFILE = "laptop"
 PREFIX = "SWARM_"
 OTHER_VARIABLES = frozenset({"SWARM_HOME", "SWARM_PROFILE", "SWARM_SEED"})
 """Variables of ours that are no settings."""
+
+_FLAGS = {"listen_addrs": "listen"}
+"""Flags whose name is not the last part of their key."""
+
+_DIALLED = ("join", "bootstrap_peers")
+"""Addresses that must say who is expected there."""
 
 _MAX_FILE_BYTES = 1024 * 1024
 
@@ -39,15 +45,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Settings as found in one place; `label` names it, `variables` says how keys are spelled."""
+    """Settings as found in one place; `label` names it, `name` says how a key is spelled there."""
 
     label: str
     table: Table
-    variables: bool = False
-
-    def name(self, keys: tuple[str, ...]) -> str:
-        """How a person wrote this key here."""
-        return PREFIX + "__".join(keys).upper() if self.variables else ".".join(keys)
+    name: Callable[[Keys], str] = ".".join
 
 
 def load_settings(
@@ -121,7 +123,11 @@ def _environment(environment: Mapping[str, str]) -> Source:
         if name.startswith(PREFIX) and name not in OTHER_VARIABLES:
             keys = tuple(name.removeprefix(PREFIX).lower().split("__"))
             _put(table, keys, _environment_value(keys, environment[name]))
-    return Source("the environment", table, variables=True)
+    return Source("the environment", table, _variable)
+
+
+def _variable(keys: Keys) -> str:
+    return PREFIX + "__".join(keys).upper()
 
 
 def _environment_value(keys: tuple[str, ...], text: str) -> object:
@@ -141,7 +147,11 @@ def _flags(flags: Mapping[str, object]) -> Source:
     for key, value in flags.items():
         if value is not None and value != ():
             _put(table, tuple(key.split(".")), value)
-    return Source("the command line", table)
+    return Source("the command line", table, _flag)
+
+
+def _flag(keys: Keys) -> str:
+    return f"--{_FLAGS.get(keys[-1], keys[-1])}"
 
 
 def _default(keys: tuple[str, ...]) -> object:
@@ -178,29 +188,45 @@ def _merge(into: Table, table: Table) -> None:
 def _sentences(source: Source) -> Iterator[str]:
     """What is wrong in one source alone; every setting has a default, so that can be told."""
     try:
-        Settings.model_validate(source.table)
+        settings = Settings.model_validate(source.table)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             keys = tuple(part for part in detail["loc"] if isinstance(part, str))
-            yield f"{source.label}: {source.name(keys)}: {_complaint(detail, keys)}"
+            stranger = detail["type"] == "extra_forbidden"
+            words = _unknown(source, keys) if stranger else complaint(detail, keys)
+            yield f"{source.label}: {source.name(keys)}: {words}"
+        return
+    for key in ("listen_addrs", *_DIALLED):
+        for address in getattr(settings.network, key):
+            if wrong := _address_fault(address, dialled=key in _DIALLED):
+                yield f"{source.label}: {source.name(('network', key))}: {wrong}"
 
 
-def _complaint(detail: ErrorDetails, keys: tuple[str, ...]) -> str:
-    if detail["type"] == "extra_forbidden":
-        known = _known(keys[:-1])
-        close = get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {_either(known)}"
-        return f"no such setting; {hint}"
-    message = detail["msg"]
-    return f"{message[0].lower()}{message[1:]}, not {detail['input']!r:.80}"
+def _address_fault(address: str, *, dialled: bool) -> str | None:
+    """Why nobody can be reached at an address; None where somebody may be."""
+    try:
+        if parse(address).peer is None and dialled:
+            return f"{address!r} does not say who is there; add /p2p/ and the peer id: {EXAMPLE}"
+    except AddressError as error:
+        return str(error)
+    return None
 
 
-def _known(keys: tuple[str, ...]) -> list[str]:
-    """Keys of the table at `keys`."""
-    model: object = Settings.model_validate({})
-    for key in keys:
-        model = getattr(model, key)
-    return list(type(model).model_fields) if isinstance(model, BaseModel) else []
+def _unknown(source: Source, keys: Keys) -> str:
+    known = [source.name(path) for path in _paths(source, Settings.model_validate({}))]
+    return unknown(source.name(keys), known)
+
+
+def _paths(source: Source, model: BaseModel, above: Keys = ()) -> Iterator[Keys]:
+    """The keys of all that can be set in a place; in a file, tables too."""
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if not isinstance(value, BaseModel):
+            yield (*above, name)
+            continue
+        if source.name is not _variable:
+            yield (*above, name)
+        yield from _paths(source, value, (*above, name))
 
 
 def _either(names: Iterable[str]) -> str:
