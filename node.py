@@ -20,20 +20,17 @@ from typing import cast
 
 import trio
 
-from experiments.findings import Author, trials_record, win_record
+from experiments.findings import Author, trials_record
 from experiments.history import History
-from experiments.measure import Measured
 from experiments.probe import probe
-from experiments.proposers import Champion, KnownWin
 from experiments.proposers.fold import FoldProposer
 from experiments.proposers.knobs import KnobProposer
-from experiments.proposers.known import foldable_wins, mean_value
 from experiments.research import Research
 from experiments.run_cache import RunCache
 from experiments.runner import open_runner
 from experiments.sandbox import best_sandbox
 from experiments.task_folder import LoadedTask, load_task
-from gossip import peer_book
+from gossip import peer_book, trust_file
 from gossip.home import Home
 from gossip.identity import Identity, load_or_create
 from gossip.intake import Intake
@@ -46,10 +43,10 @@ from gossip.redial import keep_connected
 from gossip.sync import Sync
 from gossip.sync_answers import ThreadStore
 from swarm import events
+from swarm.board import Board
 from swarm.envelope import seal
 from swarm.hardware import hardware_class
-from swarm.hypothesis import Hypothesis
-from swarm.records import SCHEMA_VERSION, Record, RecordId, Win, encode
+from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, Win, encode
 from swarm.settings import Settings
 from swarm.tree import Tree
 from swarm.validation import Invalid, Scope, Valid, validate
@@ -62,9 +59,6 @@ TRIALS_PER_RECORD = 64
 BOARD_SECONDS = 30.0
 RETENTION_SECONDS = 600.0
 FAREWELL_SECONDS = 8.0
-
-_CHAMPION = "champion"
-_RUNNING = "running"
 
 Report = Callable[[events.Event], None]
 
@@ -136,6 +130,7 @@ class Node:
         )
         self._history = History(home.history, self._task.id)
         self._research: Research | None = None
+        self._trusted = trust_file.load(home.trust)
         self._told_addrs: set[str] = set()
         self._scope = Scope(self._task.topic, self._task.id)
         self._intake = Intake(
@@ -218,7 +213,7 @@ class Node:
             return
 
     async def _do_research(self) -> None:
-        node, search = self._settings.node, self._settings.search
+        node = self._settings.node
         workers = node.workers or max(1, self._probe.cores - 1)
         runs = RunCache(self._home.runs)
         async with open_runner(
@@ -227,7 +222,7 @@ class Node:
             scratch=self._home.scratch,
             runs=runs,
             workers=workers,
-            sandbox=best_sandbox(),
+            sandbox=best_sandbox(self._task.harness),
             niceness=node.nice,
         ) as runner:
             self._research = Research(
@@ -236,14 +231,12 @@ class Node:
                 self._history,
                 (KnobProposer(), FoldProposer()),
                 self,
-                hardware_class=self._author.hardware_class,
+                self._author,
+                self._settings.search,
                 workers=workers,
-                fold_share=search.fold_share,
-                exclude=search.exclude_families,
                 limit=node.experiments,
                 report=self._report,
                 uniform=random.random,
-                node_seed=self._identity.peer_id,
             )
             await self._research.run(lambda: self._live.news)
 
@@ -301,15 +294,8 @@ class Node:
     async def _publish_trials(self) -> None:
         """Tell peers of experiments they have not heard of; the same batch has the same id."""
         while trials := self._history.unpublished(TRIALS_PER_RECORD):
-            await self._publish(trials_record(self._author, trials))
+            await self.publish(trials_record(self._author, trials))
             self._history.mark_published(trials)
-
-    async def _publish(self, record: Record) -> RecordId:
-        """Sign a record, take it through the door like anyone's, and tell peers."""
-        envelope = seal(encode(record), self._identity.sign, self._identity.public_key)
-        record_id = await self._intake.commit(envelope)
-        await self._transport.publish(envelope)
-        return record_id
 
     async def _write_status(self) -> None:
         addrs = self._transport.listen_addrs
@@ -332,44 +318,47 @@ class Node:
             peers=len(self._transport.peers()),
             uptime_seconds=time.monotonic() - self._started,
             listen_addrs=self._transport.listen_addrs,
-            running_titles=[each.title for each in research.running] if research else [],
+            running_titles=research.running_titles if research else (),
         )
 
-    # What research asks of the rest (`experiments.research.Swarm`)
+    # What research asks of the rest (`experiments.outside.Swarm`)
+
+    @property
+    def board(self) -> Board:
+        return self._live.board
 
     def now_ms(self) -> int:
         return now_ms()
 
-    def champion(self) -> Champion:
-        """What this node built on last; the baseline where that win is gone."""
-        data = self._reading.state(_CHAMPION)
-        record = data.decode() if data else None
-        if record is None or record not in self._live.board.wins:
-            return Champion(None, self._task.baseline, None)
-        return Champion(record, self.tree_of(record), mean_value(self._live.board.wins[record]))
-
     def tree_of(self, record: RecordId | None) -> Tree:
         return self._live.tree_of(record)
 
-    def known_wins(self, champion: RecordId | None) -> list[KnownWin]:
-        return foldable_wins(
-            self._live.board, champion, self._task.metric.direction, self._live.tree_of
-        )
+    def peers(self) -> int:
+        return len(self._transport.peers()) + 1
 
-    async def publish_win(self, hypothesis: Hypothesis, measured: Measured) -> RecordId:
-        return await self._publish(win_record(self._author, hypothesis, measured, now_ms()))
+    def anchors(self) -> frozenset[PeerId]:
+        """This node, and the peers in the list that `swarm trust` keeps, as it is now."""
+        try:
+            self._trusted = trust_file.load(self._home.trust)
+        except trust_file.TrustError as error:
+            self._trouble(str(error))
+        return self._trusted | {self._identity.peer_id}
 
-    def running(self) -> bytes | None:
-        return self._reading.state(_RUNNING)
+    def sign(self, message: bytes) -> bytes:
+        return self._identity.sign(message)
 
-    async def set_running(self, hypotheses: bytes) -> None:
-        await self._remember(_RUNNING, hypotheses)
+    async def publish(self, record: Record) -> RecordId:
+        """Sign a record, take it through the door like anyone's, and tell peers."""
+        envelope = seal(encode(record), self._identity.sign, self._identity.public_key)
+        record_id = await self._intake.commit(envelope)
+        await self._transport.publish(envelope)
+        return record_id
 
-    async def set_champion(self, record: RecordId) -> None:
-        await self._remember(_CHAMPION, record.encode())
+    def remembered(self, name: str) -> bytes | None:
+        return self._reading.state(name)
 
-    async def _remember(self, key: str, data: bytes) -> None:
-        await trio.to_thread.run_sync(self._journal.set_state, key, data, limiter=self._disk)
+    async def remember(self, name: str, data: bytes) -> None:
+        await trio.to_thread.run_sync(self._journal.set_state, name, data, limiter=self._disk)
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

@@ -51,6 +51,9 @@ class NodeConsole:
             events.ExperimentStarted: self._started,
             events.RunProgress: self._running,
             events.PairMeasured: self._pair,
+            events.MeasuringAgain: lambda e: self._line(
+                f"#{e.number}", f"better; how much, {e.pairs} fresh seeds will tell", _DIM
+            ),
             events.ExperimentFinished: self._finished,
             events.CheckStarted: self._check_started,
             events.CheckFinished: self._check_finished,

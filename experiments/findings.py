@@ -12,8 +12,19 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from experiments.measure import Measured
+from experiments.replicate import Replicated
 from swarm.hypothesis import Hypothesis
-from swarm.records import Environment, PeerId, TaskId, Trial, Trials, Win
+from swarm.ladder import ladder_round
+from swarm.records import (
+    Environment,
+    PeerId,
+    RecordId,
+    Replication,
+    TaskId,
+    Trial,
+    Trials,
+    Win,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +57,41 @@ def win_record(author: Author, hypothesis: Hypothesis, measured: Measured, now_m
         proposer=hypothesis.proposer,
         pairs=tuple(measured.pairs),
         blocks=measured.blocks,
-        environment=Environment(
-            hardware_class=author.hardware_class,
-            device=author.device,
-            torch_version=metadata.version("torch"),
-            milliseconds=measured.milliseconds,
-            peak_memory_bytes=measured.peak_memory_bytes,
-            isolation=measured.isolation,
+        environment=_environment(author, measured),
+    )
+
+
+def replication_record(
+    author: Author,
+    win: RecordId,
+    signature: bytes,
+    found: Replicated,
+    holdout_step: int,
+    now_ms: int,
+) -> Replication:
+    """
+    What was measured of a peer's win, for everyone to judge.
+
+    Args:
+        signature: This node's over the win's id; it drew the seeds and the slice.
+        holdout_step: What the mean over the holdout is rounded to, in nano-units.
+    """
+    holdouts = found.holdouts
+    return Replication(
+        author=author.peer_id,
+        nickname=author.nickname,
+        topic=author.topic,
+        task=author.task,
+        created_at_ms=now_ms,
+        win=win,
+        challenge=signature,
+        pairs=tuple(found.pairs),
+        challenge_pairs=tuple(found.challenge_pairs),
+        baseline=tuple(found.baseline),
+        holdout_nano=(
+            ladder_round(sum(holdouts) // len(holdouts), holdout_step) if holdouts else None
         ),
+        environment=_environment(author, found),
     )
 
 
@@ -85,4 +123,15 @@ def trial_of(hypothesis: Hypothesis, measured: Measured, now_ms: int) -> Trial:
         outcome=measured.outcome,
         milliseconds=measured.milliseconds,
         finished_at_ms=now_ms,
+    )
+
+
+def _environment(author: Author, found: Measured | Replicated) -> Environment:
+    return Environment(
+        hardware_class=author.hardware_class,
+        device=author.device,
+        torch_version=metadata.version("torch"),
+        milliseconds=found.milliseconds,
+        peak_memory_bytes=found.peak_memory_bytes,
+        isolation=found.isolation,
     )

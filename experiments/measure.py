@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 
 import trio
 
-from experiments.runner import RunRequest, RunResult, RunStatus
+from experiments.run import PROBE_SHARE, RunRequest, RunResult, RunStatus
 from swarm.records import Block, Pair, from_nano
+from swarm.remeasure import holds_up
 from swarm.statistics import Decision, Rule, decide
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
+from swarm.verdict import Yardstick
 
 Run = Callable[[RunRequest, str], Awaitable[RunResult]]
 """Runs a request; the second argument is the arm, `base` or `candidate`."""
@@ -86,12 +88,7 @@ async def measure(
     measured = Measured()
     rule = Rule.of(task)
     for seed in seeds:
-        results = await _pair(base, candidate, seed, code, run)
-        measured.milliseconds += sum(result.wall_milliseconds for result in results)
-        measured.peak_memory_bytes = max(
-            measured.peak_memory_bytes, *(result.peak_memory_bytes for result in results)
-        )
-        if not _add(measured, seed, *results):
+        if not await _extend(measured, base, candidate, seed, code, run):
             return measured
         on_pair(measured)
         decision = decide(differences(measured.pairs), rule, task.metric.direction)
@@ -103,18 +100,77 @@ async def measure(
     return measured
 
 
+async def measure_again(
+    base: Tree,
+    candidate: Tree,
+    first: Measured,
+    *,
+    task: Task,
+    code: bool,
+    seeds: Sequence[int],
+    run: Run,
+    on_pair: Callable[[Measured], None],
+) -> Measured:
+    """
+    Run a chosen winner on fresh seeds, all of them: the runs that chose it flatter it.
+
+    Every answer of the winner is probed, since these are the runs it is published with.
+
+    Args:
+        first: What chose it.
+        seeds: None of which `first` has seen.
+
+    Returns:
+        A `win` with the fresh pairs alone; or, where these do not bear it out or a
+        run fails, all pairs and what came of it.
+    """
+    fresh = Measured(milliseconds=first.milliseconds, peak_memory_bytes=first.peak_memory_bytes)
+    for seed in seeds:
+        if not await _extend(fresh, base, candidate, seed, code, run, probe=1.0):
+            break
+        on_pair(fresh)
+    else:
+        fresh.outcome, fresh.reason = "win", first.reason
+        if holds_up(differences(fresh.pairs), Yardstick.of(task)):
+            return fresh
+        fresh.outcome, fresh.reason = "no_gain", "fresh seeds did not bear the gain out"
+    fresh.pairs[:0] = first.pairs
+    fresh.runs[:0] = first.runs
+    return fresh
+
+
 def differences(pairs: Sequence[Pair]) -> list[float]:
     """Candidate − base of every pair, in the task's metric unit."""
     return [from_nano(pair.candidate_nano - pair.base_nano) for pair in pairs]
 
 
+async def _extend(
+    measured: Measured,
+    base: Tree,
+    candidate: Tree,
+    seed: int,
+    code: bool,
+    run: Run,
+    probe: float = PROBE_SHARE,
+) -> bool:
+    """Run one more pair; False, with the outcome set, where one of its runs failed."""
+    results = await _pair(base, candidate, seed, code, run, probe)
+    measured.milliseconds += sum(result.wall_milliseconds for result in results)
+    measured.peak_memory_bytes = max(
+        measured.peak_memory_bytes, *(result.peak_memory_bytes for result in results)
+    )
+    return _add(measured, seed, *results)
+
+
 async def _pair(
-    base: Tree, candidate: Tree, seed: int, code: bool, run: Run
+    base: Tree, candidate: Tree, seed: int, code: bool, run: Run, probe: float
 ) -> tuple[RunResult, RunResult]:
     results: dict[str, RunResult] = {}
 
     async def one(arm: str, tree: Tree) -> None:
-        results[arm] = await run(RunRequest(tree, tree_hash(tree), seed, code), arm)
+        share = probe if arm == "candidate" else PROBE_SHARE
+        request = RunRequest(tree, tree_hash(tree), seed, code, probe=share)
+        results[arm] = await run(request, arm)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one, "base", base)

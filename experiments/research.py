@@ -1,9 +1,10 @@
 """
-The loop of one node: propose, run, measure, keep.
+The loop of one node: propose, run, measure, measure again, keep.
 
-As many experiments as there are workers go on at once. Each is chosen by the
-strategy, proposed, measured against the champion on the same seeds, decided by
-the rule of the task and written down; a win becomes the champion.
+As many pieces of work as there are workers go on at once. A share of them checks
+what peers claim. Each of the others is chosen by the strategy, proposed, measured
+against the champion on the same seeds, decided by the rule of the task and written
+down; a win is measured again on fresh seeds, published and becomes the champion.
 
 Law: research never waits for the network, and what has been decided is durable
 before the next experiment starts. Experiments that were interrupted are taken
@@ -15,23 +16,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import trio
 
-from experiments.findings import trial_of
+from experiments.checks import Checks
+from experiments.findings import Author, trial_of, win_record
 from experiments.history import History
-from experiments.measure import Measured, differences, measure
-from experiments.proposers import Champion, KnownWin, Proposer, Situation
+from experiments.measure import Measured, Run, differences, measure, measure_again
+from experiments.outside import Swarm
+from experiments.proposers import Champion, Proposer, Situation
+from experiments.proposers.known import foldable_wins, mean_value
+from experiments.replicate import as_checked
 from experiments.runner import Progress, Runner, RunRequest, RunResult
 from swarm import events
+from swarm.challenge import Challenge
 from swarm.diff import apply_diff
 from swarm.hypothesis import Hypothesis, from_bytes, to_bytes
 from swarm.records import RecordId, TreeHash, from_nano
+from swarm.settings import SearchSettings
 from swarm.statistics import Effect, paired_effect
 from swarm.strategy import choose, evidence_of
 from swarm.task import Task
-from swarm.tree import Tree, tree_hash
+from swarm.tree import tree_hash
+from swarm.verdict import Yardstick
+from swarm.viewpoint import Viewpoint
 
 SEED_POOL = 16
 """Seeds per base. Experiments on one base share them, so its runs are cached."""
@@ -39,33 +47,8 @@ SEED_POOL = 16
 IDLE_SECONDS = 5.0
 """How long to wait for news when there is nothing left to try."""
 
-
-class Swarm(Protocol):
-    """What research needs of the rest of the node."""
-
-    def now_ms(self) -> int: ...
-
-    def champion(self) -> Champion:
-        """What this node built on when it was last running."""
-        ...
-
-    def tree_of(self, record: RecordId | None) -> Tree:
-        """The editable files of a win, or of the baseline."""
-        ...
-
-    def known_wins(self, champion: RecordId | None) -> Sequence[KnownWin]:
-        """Wins that are not part of the champion's lineage, the most promising ones."""
-        ...
-
-    async def publish_win(self, hypothesis: Hypothesis, measured: Measured) -> RecordId:
-        """Sign a win and take it through the door; durable when this returns."""
-        ...
-
-    def running(self) -> bytes | None: ...
-
-    async def set_running(self, hypotheses: bytes) -> None: ...
-
-    async def set_champion(self, record: RecordId) -> None: ...
+_CHAMPION = "champion"
+_RUNNING = "running"
 
 
 @dataclass(slots=True)
@@ -81,10 +64,11 @@ class Research:
     Runs experiments until told to stop or until `limit` of them have finished.
 
     Args:
+        author: This node, as its records name it; its peer id selects the seed pools.
+        search: What the person set about the search.
         limit: Stop after this many finished experiments of this run; None: never.
         report: Where events go; must not block.
         uniform: A number in [0, 1), new at each call.
-        node_seed: Any text that differs between nodes; it selects the seed pools.
     """
 
     def __init__(
@@ -94,32 +78,38 @@ class Research:
         history: History,
         proposers: Sequence[Proposer],
         swarm: Swarm,
+        author: Author,
+        search: SearchSettings,
         *,
-        hardware_class: str,
         workers: int,
-        fold_share: float,
-        exclude: Sequence[str],
         limit: int | None,
         report: Callable[[events.Event], None],
         uniform: Callable[[], float],
-        node_seed: str,
     ) -> None:
         self._task = task
         self._runner = runner
         self._history = history
         self._proposers = proposers
         self._swarm = swarm
-        self._hardware_class = hardware_class
+        self._author = author
+        self._search = search
         self._workers = workers
-        self._fold_share = fold_share
-        self._exclude = frozenset(exclude)
         self._limit = limit
         self._report = report
         self._uniform = uniform
-        self._node_seed = node_seed
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
         self._state = _Progress(interrupted=self._interrupted())
-        self._champion = swarm.champion()
+        self._champion = self._remembered_champion()
+        self._checks = Checks(
+            task,
+            author,
+            swarm,
+            self._run,
+            code_allowed=runner.code_allowed,
+            share=search.replicate_share,
+            report=report,
+            uniform=uniform,
+        )
 
     @property
     def experiments(self) -> int:
@@ -127,9 +117,9 @@ class Research:
         return self._history.count()
 
     @property
-    def running(self) -> Sequence[Hypothesis]:
+    def running_titles(self) -> Sequence[str]:
         """What is being measured now."""
-        return tuple(self._state.running.values())
+        return [*(each.title for each in self._state.running.values()), *self._checks.titles]
 
     async def run(self, news: Callable[[], trio.Event]) -> None:
         """
@@ -158,13 +148,18 @@ class Research:
     async def _work(self, news: Callable[[], trio.Event]) -> None:
         while self._limit is None or self._state.started < self._limit:
             fresh = news()
+            if (record := self._checks.due()) is not None:
+                await self._checks.check(record)
+                continue
             chosen = self._next()
-            if chosen is None:
+            if chosen is None and (record := self._checks.any()) is not None:
+                await self._checks.check(record)
+            elif chosen is None:
                 with trio.move_on_after(IDLE_SECONDS):
                     await fresh.wait()
-                continue
-            self._state.started += 1
-            await self._experiment(self._state.started, *chosen)
+            else:
+                self._state.started += 1
+                await self._experiment(self._state.started, *chosen)
 
     def _next(self) -> tuple[Hypothesis, str] | None:
         while self._state.interrupted:
@@ -177,7 +172,13 @@ class Research:
         situation = Situation(
             task=self._task,
             champion=self._champion,
-            wins=self._swarm.known_wins(self._champion.record),
+            wins=foldable_wins(
+                self._swarm.board,
+                self._champion.record,
+                Yardstick.of(self._task),
+                Viewpoint(self._swarm.anchors()),
+                self._swarm.tree_of,
+            ),
             code_allowed=self._runner.code_allowed,
             tried=lambda base, tree: (base, tree) in self._tried,
             uniform=self._uniform,
@@ -186,15 +187,15 @@ class Research:
             family: proposer
             for proposer in self._proposers
             for family in proposer.families(situation)
-            if family not in self._exclude
+            if family not in self._search.exclude_families
         }
         if not offers:
             return None
         choice = choose(
             sorted(offers),
             evidence_of(self._history.all(), self._task.metric.direction, self._task.metric.goal),
-            self._hardware_class,
-            fold_share=self._fold_share,
+            self._author.hardware_class,
+            fold_share=self._search.fold_share,
             uniform=self._uniform,
         )
         hypothesis = offers[choice.family].propose(situation, choice.family)
@@ -203,32 +204,84 @@ class Research:
     async def _experiment(self, number: int, hypothesis: Hypothesis, why: str) -> None:
         self._tried.add((hypothesis.base_tree, hypothesis.tree))
         self._state.running[number] = hypothesis
-        await self._swarm.set_running(to_bytes(list(self._state.running.values())))
+        await self._remember_running()
         self._report(events.ExperimentStarted(number, hypothesis, why))
-        base = self._swarm.tree_of(hypothesis.base)
+        drawn = await self._checked_first(hypothesis)
         started = trio.current_time()
+        measured = await self._measure(number, hypothesis, drawn)
+        seconds = trio.current_time() - started
+        self._checks.experiment_seconds += seconds
+        await self._conclude(number, hypothesis, measured, seconds)
+
+    async def _checked_first(self, hypothesis: Hypothesis) -> Challenge | None:
+        """
+        Where it runs a peer's win again just as it is: publish that as a replication.
+
+        Returns:
+            The challenge, whose runs are the first pairs of the experiment too.
+        """
+        wins = self._swarm.board.wins
+        for parent in hypothesis.parents if self._checks.enabled else ():
+            win = wins.get(parent)
+            if win is None or win.tree != hypothesis.tree or win.author == self._author.peer_id:
+                continue
+            if self._tree_hash_of(win.base) == hypothesis.base_tree:
+                await self._checks.check(parent)
+                return self._checks.challenge(parent)
+        return None
+
+    def _tree_hash_of(self, record: RecordId | None) -> TreeHash | None:
+        if record is None:
+            return tree_hash(self._task.baseline)
+        win = self._swarm.board.wins.get(record)
+        return None if win is None else win.tree
+
+    async def _measure(
+        self, number: int, hypothesis: Hypothesis, drawn: Challenge | None
+    ) -> Measured:
+        """Measure until it is decided; what is decided to be better, once more."""
+        base = self._swarm.tree_of(hypothesis.base)
+        candidate = apply_diff(base, hypothesis.diff, self._task.editable)
+        run = self._runs_of(number, drawn)
         measured = await measure(
             base,
-            apply_diff(base, hypothesis.diff, self._task.editable),
+            candidate,
             task=self._task,
             code=hypothesis.code,
-            seeds=self._shuffled(self._seeds(hypothesis.base_tree)),
-            run=lambda request, arm: self._run(number, request, arm),
+            seeds=[*(drawn.seeds if drawn else ()), *self._seeds_in_order(hypothesis.base_tree)],
+            run=run,
             on_pair=lambda so_far: self._report_pair(number, so_far),
         )
-        await self._conclude(number, hypothesis, measured, trio.current_time() - started)
+        if measured.outcome != "win":
+            return measured
+        seen = {pair.seed for pair in measured.pairs}
+        fresh = [seed for seed in self._seeds(hypothesis.tree) if seed not in seen]
+        fresh = fresh[: self._search.promotion_pairs]
+        self._report(events.MeasuringAgain(number, len(fresh)))
+        return await measure_again(
+            base,
+            candidate,
+            measured,
+            task=self._task,
+            code=hypothesis.code,
+            seeds=fresh,
+            run=run,
+            on_pair=lambda so_far: self._report_pair(number, so_far),
+        )
 
     async def _conclude(
         self, number: int, hypothesis: Hypothesis, measured: Measured, seconds: float
     ) -> None:
+        now_ms = self._swarm.now_ms()
         if measured.outcome == "win":
-            record = await self._swarm.publish_win(hypothesis, measured)
+            win = win_record(self._author, hypothesis, measured, now_ms)
+            record = await self._swarm.publish(win)
             if hypothesis.base == self._champion.record:
                 await self._promote(record, hypothesis, measured)
-        self._history.add(trial_of(hypothesis, measured, self._swarm.now_ms()))
+        self._history.add(trial_of(hypothesis, measured, now_ms))
         del self._state.running[number]
         self._state.finished += 1
-        await self._swarm.set_running(to_bytes(list(self._state.running.values())))
+        await self._remember_running()
         self._report(
             events.ExperimentFinished(
                 number=number,
@@ -241,10 +294,32 @@ class Research:
         )
 
     async def _promote(self, record: RecordId, hypothesis: Hypothesis, measured: Measured) -> None:
-        await self._swarm.set_champion(record)
+        await self._swarm.remember(_CHAMPION, record.encode())
         values = [from_nano(pair.candidate_nano) for pair in measured.pairs]
         self._champion = Champion(record, self._swarm.tree_of(record), sum(values) / len(values))
         self._report(events.ChampionChanged(record, hypothesis.title))
+
+    def _remembered_champion(self) -> Champion:
+        """What this node built on last; the baseline where that win is gone."""
+        data = self._swarm.remembered(_CHAMPION)
+        record = data.decode() if data else None
+        if record is None or record not in self._swarm.board.wins:
+            return Champion(None, self._task.baseline, None)
+        value = mean_value(self._swarm.board.wins[record])
+        return Champion(record, self._swarm.tree_of(record), value)
+
+    async def _remember_running(self) -> None:
+        await self._swarm.remember(_RUNNING, to_bytes(list(self._state.running.values())))
+
+    def _runs_of(self, number: int, drawn: Challenge | None) -> Run:
+        """Runs the arms of an experiment; on the seeds of a check, as the check ran them."""
+
+        async def run(request: RunRequest, arm: str) -> RunResult:
+            if drawn is not None and request.seed in drawn.seeds:
+                request = as_checked(request, arm, drawn.slice_seed)
+            return await self._run(number, request, arm)
+
+        return run
 
     async def _run(self, number: int, request: RunRequest, arm: str) -> RunResult:
         return await self._runner.run(request, self._progress_of(number, arm, request.seed))
@@ -272,15 +347,20 @@ class Research:
 
     def _seeds(self, base_tree: TreeHash) -> list[int]:
         """The seeds this node uses on a base: its own, so that peers' evidence is independent."""
-        text = f"{self._task.id}/{self._node_seed}/{base_tree}"
+        text = f"{self._task.id}/{self._author.peer_id}/{base_tree}"
         start = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
         return [(start + index) % self._task.seeds for index in range(SEED_POOL)]
+
+    def _seeds_in_order(self, base_tree: TreeHash) -> list[int]:
+        """The same, at random, but first those on which the base was measured as a winner."""
+        seeds, measured = self._seeds(base_tree), self._search.promotion_pairs
+        return self._shuffled(seeds[:measured]) + self._shuffled(seeds[measured:])
 
     def _shuffled(self, seeds: list[int]) -> list[int]:
         return [seeds.pop(int(self._uniform() * len(seeds))) for _ in range(len(seeds))]
 
     def _interrupted(self) -> list[Hypothesis]:
-        data = self._swarm.running()
+        data = self._swarm.remembered(_RUNNING)
         return from_bytes(data) if data else []
 
 

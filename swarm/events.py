@@ -95,6 +95,14 @@ class PairMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuringAgain:
+    """A hypothesis was found better; fresh pairs now say by how much."""
+
+    number: int
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExperimentFinished:
     """A hypothesis has been decided. `effect` is None where no pair was completed."""
 
@@ -180,6 +188,7 @@ Event = (
     | ExperimentStarted
     | RunProgress
     | PairMeasured
+    | MeasuringAgain
     | ExperimentFinished
     | CheckStarted
     | CheckFinished

@@ -14,10 +14,15 @@ never whether it is believed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from swarm.board import Board
+from swarm.findings import Finding
+from swarm.lineage import adoption
 from swarm.records import PeerId, RecordId
+from swarm.verdict import Yardstick
 
 CHECKS_WANTED = 4
 """Replications after which a win is left alone."""
@@ -52,7 +57,7 @@ class OpenWin:
 
 @dataclass(frozen=True, slots=True)
 class Reputation:
-    """How many of an author's wins have been replicated, and how many refuted."""
+    """How many of an author's wins were confirmed by those who checked, and how many not."""
 
     held: int = 0
     failed: int = 0
@@ -118,12 +123,59 @@ def urgency(win: OpenWin, reputation: Reputation) -> float:
     return gain * (1 + win.adopters) / (1 + win.checks) / (1 + reputation.failed)
 
 
-def reputations(states: Iterable[tuple[PeerId, str]]) -> dict[PeerId, Reputation]:
-    """The reputation of every author, from (author, state) of each finding."""
-    found: dict[PeerId, Reputation] = {}
-    for author, state in states:
-        before = found.get(author, UNKNOWN)
-        found[author] = Reputation(
-            before.held + (state == "replicated"), before.failed + (state == "refuted")
+def open_wins(
+    board: Board, found: Iterable[Finding], own: PeerId, yardstick: Yardstick
+) -> list[OpenWin]:
+    """
+    The wins that a node could check: one of each finding that others claimed.
+
+    Args:
+        found: The findings on the board, from the neutral viewpoint.
+        own: This node: what it claimed or has checked itself is not open.
+    """
+    done = {each.win for each in board.replications.values() if each.author == own}
+    adopted = adoption(board.wins)
+    return [
+        _open(board, finding, adopted, yardstick)
+        for finding in found
+        if finding.state not in ("incomplete", "invalid")
+        and not any(
+            record in done or board.wins[record].author == own for record in finding.records
         )
-    return found
+    ]
+
+
+def reputations(board: Board, found: Iterable[Finding]) -> dict[PeerId, Reputation]:
+    """
+    The reputation of every author whose wins were checked.
+
+    Args:
+        found: The findings, from the viewpoint that guides this node.
+    """
+    known: dict[PeerId, Reputation] = {}
+    for finding in found:
+        if not finding.voices:
+            continue
+        held = 2 * finding.verdict.confirming > finding.verdict.voices
+        for author in {board.wins[record].author for record in finding.records}:
+            before = known.get(author, UNKNOWN)
+            known[author] = Reputation(before.held + held, before.failed + (not held))
+    return known
+
+
+def _open(
+    board: Board,
+    finding: Finding,
+    adopted: Mapping[RecordId, set[PeerId]],
+    yardstick: Yardstick,
+) -> OpenWin:
+    sign = 1e-9 if yardstick.direction == "minimize" else -1e-9
+    gains = [sign * (base - candidate) for _, base, candidate in finding.pairs]
+    builders = {peer for record in finding.records for peer in adopted.get(record, ())}
+    return OpenWin(
+        record=finding.records[0],
+        author=board.wins[finding.records[0]].author,
+        gain=math.fsum(gains) / len(gains) / yardstick.min_effect,
+        checks=len(finding.voices),
+        adopters=len(builders),
+    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from swarm.board import Board
+from swarm.challenge import select
+from swarm.cid import cid_of
+from swarm.findings import findings
+from swarm.records import Pair, Replication
 from swarm.replication import (
     CHECKS_WANTED,
     LEAST_DOUBT,
@@ -18,8 +22,15 @@ from swarm.replication import (
     chance,
     is_due,
     next_win,
+    open_wins,
     reputations,
 )
+from swarm.validation import challenge_message
+from swarm.verdict import Yardstick
+from tests.swarm.record_samples import ANN, BOB, REPLICATION, Author
+from tests.swarm.win_samples import BASELINE, turned, win_of
+
+RULE = Yardstick("minimize", sigma=0.05, min_effect=0.05, seeds=1_000_000)
 
 WIN = OpenWin("bwin", "12D3stranger", gain=1.0, checks=0, adopters=0)
 
@@ -110,9 +121,48 @@ def test_a_share_is_kept_over_a_long_run() -> None:
     assert not is_due(0.0, 0.0, 0.2)
 
 
-def test_reputations_count_what_became_of_an_authors_wins() -> None:
-    """Only replicated and refuted ones say anything."""
-    found = reputations([("a", "replicated"), ("a", "claimed"), ("b", "refuted"), ("b", "refuted")])
-    assert found["a"] == Reputation(held=1)
-    assert found["b"] == Reputation(failed=2)
-    assert Counter(found) == {"a": found["a"], "b": found["b"]}
+def test_what_is_open_and_whose_wins_held_up() -> None:
+    """Own and checked wins are not open, equal claims are open once; voices make reputations."""
+    one, two = turned(BASELINE, LR=0.2), turned(BASELINE, LR=0.3)
+    real, real_win = win_of(None, BASELINE, one, author=ANN)
+    _, copy = win_of(None, BASELINE, one, author=BOB, created_at_ms=real_win.created_at_ms + 1)
+    lie, lie_win = win_of(None, BASELINE, two, author=BOB)
+    board = Board().with_records([(real, real_win), (cid_of(b"copy"), copy), (lie, lie_win)])
+    dora, eve = Author(4), Author(5)
+    assert {win.record for win in open_of(board, dora)} == {real, lie}
+    assert {win.record for win in open_of(board, ANN)} == {lie}
+    assert open_of(board, BOB) == []
+
+    checked = board.with_records(
+        [
+            (cid_of(b"1"), replication_by(dora, real, gain=0.2)),
+            (cid_of(b"2"), replication_by(dora, lie, gain=0.0)),
+        ]
+    )
+    assert open_of(checked, dora) == []
+    assert {win.record: win.checks for win in open_of(checked, eve)} == {real: 1, lie: 1}
+    known = reputations(checked, findings(checked, RULE))
+    assert known == {
+        ANN.peer_id: Reputation(held=1),
+        BOB.peer_id: Reputation(held=1, failed=1),
+    }
+
+
+def open_of(board: Board, author: Author) -> list[OpenWin]:
+    return open_wins(board, findings(board, RULE), author.peer_id, RULE)
+
+
+def replication_by(author: Author, win: str, gain: float) -> Replication:
+    """What an author measured of a win, on the seeds that its signature draws."""
+    signature = author.sign(challenge_message(win))
+    base = 3_000_000_000
+    return replace(
+        REPLICATION,
+        author=author.peer_id,
+        win=win,
+        challenge=signature,
+        challenge_pairs=tuple(
+            Pair(seed, base + seed, base + seed - round(gain * 1e9) + seed % 7)
+            for seed in select(signature, RULE).seeds
+        ),
+    )
