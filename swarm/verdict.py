@@ -163,8 +163,10 @@ def judge(gains: Sequence[Sequence[float]], yardstick: Yardstick) -> Verdict:
     """
     The verdict on gains alone: one row per voice, one gain per seed, better is positive.
 
-    The spread is never taken to be below half the task's known sigma, so that few
-    pairs that happen to agree prove nothing.
+    Pairs of one voice share its text, which may suit the change or not. `min_effect`
+    is at least three times the error that text makes in a gain, so a sixth of it is
+    granted to every voice. The spread of pairs is never taken to be below half the
+    task's known sigma: few pairs that happen to agree prove nothing.
     """
     if not gains:
         return NOT_REPLICATED
@@ -175,7 +177,9 @@ def judge(gains: Sequence[Sequence[float]], yardstick: Yardstick) -> Verdict:
     if len(gains) < LEAST_VOICES:
         return Verdict("claimed", len(gains), confirming, effect, None, None)
     mean, spread = mean_and_spread(pooled)
-    error = max(spread, yardstick.sigma / 2) / math.sqrt(len(pooled))
+    seeds = max(spread, yardstick.sigma / 2) / math.sqrt(len(pooled))
+    texts = yardstick.min_effect / 6 / math.sqrt(len(gains))
+    error = math.hypot(seeds, texts)
     p = t_tail(mean / error, len(pooled) - 1)
     p_refuted = t_tail((yardstick.bar - mean) / error, len(pooled) - 1)
     state = _state(len(gains), mean >= yardstick.bar, p, p_refuted)
