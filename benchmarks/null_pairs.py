@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import trio
@@ -25,7 +25,7 @@ import trio
 from benchmarks.bench_noise import BASES
 from benchmarks.result import RESULTS
 from experiments.run_cache import RunCache
-from experiments.runner import Runner, RunRequest, RunStatus, open_runner
+from experiments.runner import Runner, RunRequest, RunResult, RunStatus, open_runner
 from experiments.sandbox import best_sandbox
 from experiments.task_folder import load_task
 from swarm.settings_block import Scalar, write_settings
@@ -66,13 +66,21 @@ NULL_DIFFS: Mapping[str, tuple[bytes, bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class NullPair:
-    """One base and one candidate that differ in their random draws, on one seed."""
+    """
+    One base and one candidate that differ in their random draws, on one seed.
+
+    Attributes:
+        base: Name of the recipe.
+        files: Of each held-out file its bytes, and candidate − base in thousandths
+            of a bit.
+    """
 
     base: str
     diff: str
     seed: int
     base_nano: int
     candidate_nano: int
+    files: tuple[tuple[int, int], ...] = ()
 
     @property
     def difference(self) -> float:
@@ -92,7 +100,9 @@ def planned() -> Iterator[tuple[str, str, int]]:
 def read_pairs(path: Path = RAW) -> list[NullPair]:
     """All pairs measured so far, in the order of their seeds."""
     lines = path.read_text().splitlines() if path.exists() else []
-    return sorted((NullPair(**json.loads(line)) for line in lines), key=lambda pair: pair.seed)
+    pairs = [NullPair(**json.loads(line)) for line in lines]
+    tidy = [replace(pair, files=tuple((size, d) for size, d in pair.files)) for pair in pairs]
+    return sorted(tidy, key=lambda pair: pair.seed)
 
 
 def null_tree(base: Tree, diff: str) -> Tree:
@@ -124,21 +134,30 @@ async def measure(home: Path, raw: Path) -> None:
             for base, diff, seed in pairs:
                 settings = RECIPES[base]
                 tree = {path: write_settings(text, settings) for path, text in baseline.items()}
-                base_nano = await _value(runner, tree, seed, code=False)
-                candidate = await _value(runner, null_tree(tree, diff), seed, code=True)
-                assert base_nano != candidate, f"{diff} changes no draw"
-                _append(raw, NullPair(base, diff, seed, base_nano, candidate))
+                first = await _run(runner, tree, seed, code=False)
+                second = await _run(runner, null_tree(tree, diff), seed, code=True)
+                _append(raw, _pair(base, diff, seed, first, second))
 
         async with trio.open_nursery() as nursery:
             for _ in range(WORKERS):
                 nursery.start_soon(work)
 
 
-async def _value(runner: Runner, tree: Tree, seed: int, *, code: bool) -> int:
+async def _run(runner: Runner, tree: Tree, seed: int, *, code: bool) -> RunResult:
     result = await runner.run(RunRequest(tree, tree_hash(tree), seed, code=code))
-    if result.status is not RunStatus.COMPLETED or result.value_nano is None:
+    if result.status is not RunStatus.COMPLETED:
         raise RuntimeError(f"seed {seed}: {result.status.value}\n{result.log_tail}")
-    return result.value_nano
+    return result
+
+
+def _pair(base: str, diff: str, seed: int, first: RunResult, second: RunResult) -> NullPair:
+    assert first.value_nano is not None and second.value_nano is not None
+    assert first.value_nano != second.value_nano, f"{diff} changes no draw"
+    files = tuple(
+        (size, (after - before) // 1_000_000)
+        for (size, before), (_, after) in zip(first.blocks, second.blocks, strict=True)
+    )
+    return NullPair(base, diff, seed, first.value_nano, second.value_nano, files)
 
 
 def _append(path: Path, pair: NullPair) -> None:
