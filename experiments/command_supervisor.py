@@ -1,7 +1,7 @@
 """
 Watches one run of a task's commands; started by `experiments.command`.
 
-Each step is a child under limits, in bubblewrap where that is asked for. All
+Each step is a child under limits, wrapped in a sandbox by whoever orders it. All
 that the steps leave behind is killed before the answer is given.
 
 Run as ``python -m experiments.command_supervisor DESCRIPTOR ORDER``.
@@ -27,7 +27,7 @@ from experiments.limits import MEBIBYTE, Limits
 from experiments.orders import Broken, answer_line
 from experiments.process_tree import adopt_orphans, kill_descendants
 from experiments.run import Progress, RunResult, RunStatus
-from experiments.sandbox import Confinement, NoSandbox, bubblewrap
+from experiments.sandbox import Confinement, NoSandbox
 
 SCRATCH_BYTES = 1024 * MEBIBYTE
 MAX_VALUE = 1e9
@@ -42,9 +42,10 @@ class CommandOrder:
 
     Attributes:
         folder: With all the task's files; the steps may write here.
-        steps: Shell commands, in order.
+        steps: Shell commands, in order, as the task has them.
+        commands: The same, each as program and arguments, wrapped in a sandbox.
         metric: Name under which the value is printed.
-        isolate: Run them in bubblewrap.
+        isolation: Name of that sandbox.
         wall_seconds: For all steps together.
         cpu_seconds: Compute cap of a single process.
         memory_bytes: Resident memory of all processes of a step.
@@ -53,8 +54,9 @@ class CommandOrder:
 
     folder: str
     steps: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
     metric: str
-    isolate: bool
+    isolation: str
     wall_seconds: float
     cpu_seconds: float
     memory_bytes: int
@@ -108,16 +110,17 @@ class _Run:
     def result(self) -> RunResult:
         """Run the steps and read the metric."""
         try:
-            for number, step in enumerate(self._order.steps):
+            steps = zip(self._order.steps, self._order.commands, strict=True)
+            for number, (step, command) in enumerate(steps):
                 self._node.sendall(answer_line(Progress("train", number, 0, None)))
-                self._step(step)
+                self._step(step, command)
             self._log.end()
             return self._ended(RunStatus.COMPLETED, self._value_nano())
         except RunFailed as failure:
             self._log.write(f"\n{failure.reason}".encode())
             return self._ended(failure.status)
 
-    def _step(self, step: str) -> None:
+    def _step(self, step: str, command: tuple[str, ...]) -> None:
         order, folder = self._order, Path(self._order.folder)
         wall_seconds = order.wall_seconds - (time.monotonic() - self._began)
         cell = Cell(
@@ -130,7 +133,7 @@ class _Run:
             lifeline=self._node.fileno(),
             whole_tree=True,
         )
-        child = Child(_shell(step, folder, order.isolate), cell, self._log)
+        child = Child(_executing(command), cell, self._log)
         try:
             for _ in child.exchange():
                 raise RunFailed(RunStatus.CRASHED, f"`{step}` wrote to the harness's pipe")
@@ -165,19 +168,16 @@ class _Run:
             wall_milliseconds=milliseconds,
             work_milliseconds=milliseconds,
             peak_memory_bytes=self._peak_memory_bytes,
-            isolation=bubblewrap.NAME if self._order.isolate else "none",
+            isolation=self._order.isolation,
             log_tail=self._log.text(),
         )
 
 
-def _shell(step: str, folder: Path, isolate: bool) -> Main:
-    command = ["/bin/sh", "-c", step]
-    if isolate:
-        command = bubblewrap.wrap(command, folder)
+def _executing(command: tuple[str, ...]) -> Main:
+    """Become another program, which keeps the inlet: its end tells that the harness has gone."""
 
     def main(inlet: int, outlet: int) -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.set_inheritable(inlet, False)
         os.set_inheritable(outlet, False)
         os.execvp(command[0], command)
 
@@ -188,7 +188,10 @@ def main() -> None:
     """Run one order and answer on the socket."""
     node = socket.socket(fileno=int(sys.argv[1]))
     fields = json.loads(sys.argv[2])
-    order = CommandOrder(**fields | {"steps": tuple(fields["steps"])})
+    commands: list[list[str]] = fields["commands"]
+    order = CommandOrder(
+        **fields | {"steps": tuple(fields["steps"]), "commands": tuple(map(tuple, commands))}
+    )
     os.nice(order.niceness)
     adopt_orphans()
     try:

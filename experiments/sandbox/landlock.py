@@ -18,6 +18,7 @@ import struct
 import sys
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from experiments.sandbox import seccomp
@@ -25,7 +26,7 @@ from experiments.sandbox import seccomp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from experiments.sandbox import Confinement
+    from experiments.sandbox import Confinement, Harness
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG, _PATH_BENEATH = 1, 1
@@ -48,6 +49,15 @@ class LandlockSandbox:
 
     name = "landlock+seccomp"
     isolates = True
+    serves: frozenset[Harness] = frozenset({"stream"})
+    holds = MappingProxyType(
+        {
+            "network": "none: no sockets of any kind",
+            "files": "Python, torch and its own scratch folder",
+            "processes": "starts none, signals none, traces none",
+            "kernel": f"{len(seccomp.allowed())} calls of some 400, which training needs",
+        }
+    )
 
     def missing(self) -> str | None:
         """Why not here: another system than Linux, an old kernel, or an unknown processor."""
@@ -58,6 +68,10 @@ class LandlockSandbox:
         if not seccomp.supported():
             return "seccomp needs a kernel that has it and an x86-64 or arm64 processor"
         return None
+
+    def wrap(self, command: list[str], confinement: Confinement) -> list[str]:
+        """The command as it is: the trusted forkserver, whose children enter."""
+        return command
 
     def enter(self, confinement: Confinement) -> None:
         """Confine the calling process, which must have a single thread, for good."""

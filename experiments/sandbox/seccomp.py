@@ -42,6 +42,12 @@ def supported() -> bool:
     return ctypes.CDLL(None).prctl(_PR_GET_SECCOMP, 0, 0, 0, 0) >= 0
 
 
+def allowed(machine: str = "") -> frozenset[str]:
+    """Names of the calls that are allowed, some of them with certain arguments only."""
+    table = _ALLOWED.get(machine or platform.machine(), {})
+    return frozenset(table) | frozenset(PARTLY)
+
+
 def filter_program(machine: str) -> list[Instruction]:
     """
     The filter for one architecture, as BPF instructions.

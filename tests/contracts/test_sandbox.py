@@ -19,7 +19,7 @@ from experiments.child import Cell, Child, RunFailed
 from experiments.frames import RESULT, write_frame
 from experiments.limits import Limits
 from experiments.run import RunStatus
-from experiments.sandbox import Confinement, Sandbox, available_sandboxes
+from experiments.sandbox import Confinement, NoSandbox, Sandbox, available_sandboxes
 from experiments.sandbox.libraries import library_paths
 
 SANDBOXES = tuple(available_sandboxes().values())
@@ -217,11 +217,8 @@ def test_a_sandbox_that_is_refused_runs_nothing(tmp_path: Path) -> None:
     """A child that cannot be confined says so before its main, which never runs."""
     from experiments.child import SetupFailed
 
-    class Refused:
+    class Refused(NoSandbox):
         name, isolates = "refused", True
-
-        def missing(self) -> None:
-            return None
 
         def enter(self, confinement: Confinement) -> None:
             raise OSError(1, "not here")
