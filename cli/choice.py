@@ -1,8 +1,10 @@
 """A record, named by how its id begins or ends."""
 
 from cli.failures import CommandError
-from cli.text import plain
+from cli.text import plain, short_id
 from gossip.journal import Journal
+from swarm.envelope import open_envelope
+from swarm.records import Win, decode, kind_of
 
 _SHOWN = 5
 
@@ -29,5 +31,13 @@ def choose(journal: Journal, prefix: str) -> str:
             f"no record {plain(prefix)!r}: `swarm leaderboard` shows ids; the first or last "
             "characters of one are enough"
         )
-    names = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-    raise NotFound(f"{plain(prefix)!r} could be any of {names}: type more of it")
+    lines = [f"{plain(prefix)!r} could be any of these; type how one ends, as shown:"]
+    lines += [f"  {short_id(record)}  {_title(journal, record)}" for record in found[:_SHOWN]]
+    raise NotFound("\n".join([*lines, "  …"] if len(found) > _SHOWN else lines))
+
+
+def _title(journal: Journal, record_id: str) -> str:
+    record = decode(open_envelope(journal.get_many([record_id])[0])[1])
+    by = plain(record.nickname) or short_id(record.author)
+    what = f"“{plain(record.title)}”" if isinstance(record, Win) else kind_of(record)
+    return f"{what} by {by}"

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 from rich.text import Text
 
+from cli.hints import spelled
 from cli.output import console, size
 from cli.settings_file import SettingsError, load_settings
 from cli.text import plain
@@ -60,9 +61,14 @@ def doctor(root: Path) -> int:
     for finding in examine(Home(root)):
         screen.print(_line(finding), soft_wrap=True)
         worst = max(worst, finding.level == "missing")
-    verdict = "a node cannot run here yet" if worst else "ready: start a node with `swarm start`"
-    screen.print(f"\n{verdict}")
+    screen.print(f"\n{spelled(_verdict(Home(root), bool(worst)))}", soft_wrap=True)
     return worst
+
+
+def _verdict(home: Home, lacking: bool) -> str:
+    if home.running_pid() is not None:
+        return "a node is running here: `swarm status` says what it does"
+    return "a node cannot run here yet" if lacking else "ready: start a node with `swarm start`"
 
 
 def examine(home: Home) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ printed as that message. Any other is a bug and keeps its traceback.
 import os
 import sys
 
+from cli.hints import spelled
 from cli.text import plain_lines
 
 EXPLAINED = (
@@ -47,7 +48,7 @@ def explained(error: Exception) -> int:
         return 0
     if not _known(error):
         raise error
-    for line in plain_lines(f"error: {error}"):
+    for line in plain_lines(spelled(f"error: {error}")):
         print(line, file=sys.stderr)
     return 1
 

@@ -48,6 +48,16 @@ def iso_time(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def number(value: float) -> str:
+    """A measured value: four decimals, or four digits where those would hide it."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.4g}"
+
+
+def change(value: float) -> str:
+    """A difference of measured values, always with its sign."""
+    return f"{'+' if value >= 0 else ''}{number(value)}"
+
+
 def age(seconds: float) -> str:
     """A duration in its largest whole unit: 42 s, 5 min, 3 h, 2 d."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):

@@ -41,6 +41,7 @@ class TaskHeader:
             "metric": self.metric,
             "goal": self.goal,
             "unit": self.unit,
+            "direction": self.direction,
         }
 
 
@@ -99,6 +100,25 @@ def take_snapshot(root: Path) -> Snapshot:
         listen_addrs=_texts(said, "listen_addrs") if live else (),
         now=_texts(said, "running_titles") if live else (),
     )
+
+
+def loaded_task(header: TaskHeader) -> LoadedTask:
+    """
+    The task itself, with its files, for what more than reads records.
+
+    Raises:
+        TaskError: The files are not where they were.
+        CommandError: They are, but make another task now.
+    """
+    from experiments.task_folder import load_task
+
+    loaded = load_task(header.source)
+    if loaded.task.id != header.id:
+        raise CommandError(
+            f"the files of task {plain(header.name)} changed since the node ran: "
+            "its records belong to the task as it was; put the files back"
+        )
+    return loaded
 
 
 def _header(home: Home, said: object) -> TaskHeader:

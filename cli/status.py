@@ -4,23 +4,35 @@ from pathlib import Path
 
 from rich.text import Text
 
+from cli.failures import CommandError
+from cli.hints import program, spelled, starting
 from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
 
 
 def status(root: Path, *, as_json: bool) -> None:
-    """Print the state of the node in `root`, for people or as one JSON document."""
+    """
+    Print the state of the node in `root`, for people or as one JSON document.
+
+    Raises:
+        CommandError: There is no home.
+    """
+    if not root.exists():
+        raise CommandError(f"there is no home at {root}: `swarm start` makes one")
     snapshot = take_snapshot(root)
     if as_json:
         print_json(document(snapshot))
         return
     screen = console()
     screen.print(facts(_rows(snapshot)))
+    start = starting(snapshot.task.source)
     for addr in snapshot.listen_addrs:
-        screen.print(Text(f"join it with  swarm start --join {plain(addr)}"), soft_wrap=True)
+        joining = f"{program()} {start} --join {plain(addr)}"
+        screen.print(Text(f"join it with  {joining}"), soft_wrap=True)
     if not snapshot.running:
-        print("\nstart it with `swarm start`; see what is known with `swarm leaderboard`")
+        words = f"start it with `swarm {start}`; see what is known with `swarm leaderboard`"
+        screen.print(f"\n{spelled(words)}", soft_wrap=True)
 
 
 def document(snapshot: Snapshot) -> dict[str, object]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
+from cli.hints import spelled
 from cli.output import DIM, console, facts, print_json, size
 from cli.text import plain
 from experiments.task_folder import built_in_tasks, load_task
@@ -31,7 +32,8 @@ def list_tasks(*, as_json: bool) -> None:
         )
     screen = console()
     screen.print(table)
-    screen.print("\n`swarm task show NAME` says more; `swarm start --task NAME` works on it")
+    words = "`swarm task show NAME` says more; `swarm start --task NAME` works on it"
+    screen.print(f"\n{spelled(words)}", soft_wrap=True)
 
 
 def show_task(name: str, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.failures import CommandError
+from cli.hints import spelled
 from cli.output import print_json
 from cli.text import plain
 from gossip import trust_file
@@ -35,7 +36,7 @@ def trust(root: Path, peer: str | None, *, listed: bool, remove: bool, as_json: 
         raise CommandError(f"{chosen} is not trusted: `swarm trust --list` shows who is")
     trust_file.save(home.trust, named - {chosen} if remove else named | {chosen})
     print(f"no longer trusted: {chosen}" if remove else f"trusted: {chosen}")
-    print("replications by trusted peers count in `swarm leaderboard --mine` and in what")
+    print(spelled("replications by trusted peers count in `swarm leaderboard --mine` and in what"))
     print("this node builds on; the shared board stays the same for everyone")
 
 
@@ -58,4 +59,4 @@ def _print(named: list[str], as_json: bool) -> None:
     for peer in named:
         print(peer)
     if not named:
-        print("nobody yet: `swarm trust PEER` names a peer")
+        print(spelled("nobody yet: `swarm trust PEER` names a peer"))

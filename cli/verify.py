@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.progress import track
 
+from cli.hints import spelled
 from cli.output import console
 from gossip.home import Home
 from gossip.journal import Journal, Stored
@@ -46,7 +47,7 @@ def verify(root: Path, *, rescue_damaged: bool) -> int:
     home = Home(root)
     paths = sorted(home.journals.glob("*.sqlite"))
     if not paths:
-        print(f"no records in {root} yet: start a node with `swarm start`")
+        print(spelled(f"no records in {root} yet: start a node with `swarm start`"))
     results = [_verify_one(home, path, rescue_damaged) for path in paths]
     return 0 if all(results) else 1
 
@@ -65,7 +66,7 @@ def _verify_one(home: Home, path: Path, rescue_damaged: bool) -> bool:
     for record_id, reason in findings.wrong[:SHOWN]:
         print(f"  {record_id}: {reason}")
     if not rescue_damaged:
-        print("`swarm verify --rescue` removes them and keeps a copy of the file")
+        print(spelled("`swarm verify --rescue` removes them and keeps a copy of the file"))
         return False
     return _rescue(home, path, scope)
 
