@@ -48,8 +48,8 @@ def test_only_what_beats_the_best_by_a_step_is_given(direction: Direction, sign:
 def test_noise_larger_than_the_step_raises_the_bar() -> None:
     ladder = Ladder(STEP, "minimize")
     ladder.look(100 * STEP)
-    assert ladder.look(97 * STEP, noise_nano=4 * STEP) is None
-    assert ladder.look(95 * STEP, noise_nano=4 * STEP) == 95 * STEP
+    assert ladder.look(97 * STEP, noise_nano=2 * STEP) is None
+    assert ladder.look(95 * STEP, noise_nano=2 * STEP) == 95 * STEP
 
 
 @given(st.lists(values, max_size=30), steps)
