@@ -14,6 +14,7 @@ from cli.text import plain_lines
 EXPLAINED = (
     ("cli.failures", "CommandError"),
     ("cli.settings_file", "SettingsError"),
+    ("experiments.history", "HistoryError"),
     ("experiments.run", "RunnerError"),
     ("experiments.run_cache", "RunCacheError"),
     ("experiments.sandbox", "SandboxError"),

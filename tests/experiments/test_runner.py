@@ -219,11 +219,7 @@ def test_cache_forgets_the_oldest_runs(tmp_path: Path, monkeypatch: pytest.Monke
     cache.close()
 
 
-def test_cache_that_is_damaged_or_newer_names_the_fix(tmp_path: Path) -> None:
-    damaged = tmp_path / "damaged.sqlite"
-    damaged.write_bytes(b"not a database" * 1000)
-    with pytest.raises(RunCacheError, match="remove the file"):
-        RunCache(damaged)
+def test_cache_that_is_newer_names_the_fix(tmp_path: Path) -> None:
     newer = RunCache(tmp_path / "newer.sqlite")
     newer._db.execute("PRAGMA user_version = 99")  # pyright: ignore[reportPrivateUsage]
     newer.close()
