@@ -26,6 +26,8 @@ from swarm.verdict import Pairs, Yardstick
 
 LATEST = 20
 """How many of the latest replicated wins the gauge looks at: wear is of now."""
+SHOWN = 200
+"""How many of the latest gaps programs are given."""
 LEAST = 3
 """From fewer wins than this nothing is concluded."""
 
@@ -89,6 +91,9 @@ class Wear:
             "checked_wins": self.checks,
             "worn": self.worn,
             "holdout_worn": self.holdout_worn,
+            "over_time": [
+                {"created_at_ms": at, "validation_gap": gap} for at, gap in self.over_time[-SHOWN:]
+            ],
         }
 
 

@@ -147,6 +147,10 @@ def test_the_gauge_as_programs_read_it() -> None:
     assert said["holdout_queries"] == 6
     assert said["checked_wins"] == 3
     assert said["holdout_gap"] is None
+    assert said["over_time"] == [
+        {"created_at_ms": i, "validation_gap": pytest.approx(gap / 1.05)}
+        for i, gap in enumerate([0.004, 0.006, 0.005])
+    ]
     interval = said["validation_gap"]
     assert isinstance(interval, dict)
     assert list(cast("dict[str, float]", interval)) == ["mean", "low", "high"]
