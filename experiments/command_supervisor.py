@@ -133,7 +133,7 @@ class _Run:
             lifeline=self._node.fileno(),
             whole_tree=True,
         )
-        child = Child(_executing(command), cell, self._log)
+        child = Child(executing(command), cell, self._log)
         try:
             for _ in child.exchange():
                 raise RunFailed(RunStatus.CRASHED, f"`{step}` wrote to the harness's pipe")
@@ -173,7 +173,7 @@ class _Run:
         )
 
 
-def _executing(command: tuple[str, ...]) -> Main:
+def executing(command: tuple[str, ...]) -> Main:
     """Become another program, which keeps the inlet: its end tells that the harness has gone."""
 
     def main(inlet: int, outlet: int) -> None:

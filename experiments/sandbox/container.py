@@ -30,6 +30,7 @@ IMAGE = "research-swarm-empty"
 _ENGINES = ("podman", "docker")
 _MEMORY = "3g"
 _PROCESSES = 256
+_FILES = 256  # as `experiments.limits`; an engine that asks for more than it may have fails
 _TRIAL_SECONDS = 60
 
 # Process 1: run the command, end it when the pipe on standard input ends.
@@ -43,6 +44,8 @@ wait $work
 """
 # Descriptor 3 of what is wrapped is the harness's pipe.
 _CONNECT = 'exec "$@" <&3'
+# How the engine finds its daemon, its settings and its state; commands do not see them.
+_ENGINE_S = ("DOCKER_HOST", "CONTAINER_HOST", "CONTAINERS_CONF", "XDG_RUNTIME_DIR")
 # Variables that the engine copies from its own environment.
 _KEPT = ("PATH", "LANG", "SWARM_SEED", "PYTHONPATH", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
@@ -72,7 +75,9 @@ class ContainerSandbox:
         engine, reason = _engine_or_reason()
         if engine is None:
             raise OSError(reason)
-        return ["sh", "-c", _CONNECT, "sh", *_run(engine, command, confinement)]
+        settings = [f"{name}={os.environ[name]}" for name in _ENGINE_S if name in os.environ]
+        run = _run(engine, command, confinement)
+        return ["sh", "-c", _CONNECT, "sh", "env", *settings, *run]
 
     def enter(self, confinement: Confinement) -> None:
         """A process cannot move into a container with what it has in memory."""
@@ -129,6 +134,7 @@ def _run(engine: str, command: list[str], confinement: Confinement) -> list[str]
         *(engine, "run", "--rm", "-i", "--network", "none", "--read-only"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--pids-limit", str(_PROCESSES), "--memory", _MEMORY, "--cpus", "1"),
+        *("--ulimit", f"nofile={_FILES}:{_FILES}", "--ulimit", f"nproc={_PROCESSES}:{_PROCESSES}"),
         *("--tmpfs", "/tmp:size=256m", "--workdir", folder, *user),
         *(word for mount in mounts for word in ("-v", mount)),
         *(word for name in (*_KEPT, "TMPDIR=/tmp") for word in ("-e", name)),
