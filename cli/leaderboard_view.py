@@ -1,20 +1,31 @@
 """The leaderboard as a table for people."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import DIM, age, counted
+from cli.hints import spelled, starting
+from cli.output import DIM, age, change, counted, number
 from cli.snapshot import Snapshot, TaskHeader
 from cli.text import plain, short_id, shortened
 from swarm.board import Board
+from swarm.findings import State
 from swarm.leaderboard import Entry
 
-WIDE_COLUMNS = 110
-"""From this many columns on, adopters and age are shown too."""
+_TITLE = "what changed"
+_EFFECT = "change"
+_HOLDOUT = "holdout"
+_LEFT_OUT_FIRST = ("age", "adopters", _HOLDOUT, "state", "by", _EFFECT)
+"""Columns that a narrow screen goes without, in this order."""
+
+_READABLE = 24
+"""As many columns as a title is given at least, where it is that long."""
+
+_GAP = 2
 
 _STATES = {
     "claimed": ("claimed", ""),
@@ -26,23 +37,44 @@ _STATES = {
 _MEANINGS = {
     "claimed": "measured by its author alone",
     "replicated": "confirmed by others",
-    "refuted": "others measured no gain",
+    "refuted": "others measured less than half a gain worth keeping",
     "invalid": "its diff does not give what it says",
     "incomplete": "the win it was built on has not arrived here",
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """
+    What was asked for.
+
+    Attributes:
+        findings: How many there are, shown or not.
+        state: Only findings in this state; None: in any.
+        mine: As this node believes, not as everyone sees it.
+    """
+
+    findings: int
+    state: State | None
+    mine: bool
+
+
 def print_board(
-    screen: Console, snapshot: Snapshot, board: Board, shown: list[Entry], now_ms: int
+    screen: Console,
+    snapshot: Snapshot,
+    board: Board,
+    shown: list[Entry],
+    scope: Scope,
+    now_ms: int,
 ) -> None:
     """Print what the swarm has found, or what to do where it has found nothing."""
     screen.print(_headline(snapshot, board))
     if not shown:
-        screen.print(_empty(snapshot, board))
+        screen.print(_empty(snapshot, board, scope))
         return
     screen.print("", _table(snapshot.task, shown, now_ms, screen.width), "", sep="\n")
-    for line in _explanation(snapshot, board, shown):
-        screen.print(Text(line, DIM))
+    for line in _explanation(snapshot, shown, scope):
+        screen.print(Text(spelled(line), DIM))
 
 
 def _headline(snapshot: Snapshot, board: Board) -> Text:
@@ -55,50 +87,70 @@ def _headline(snapshot: Snapshot, board: Board) -> Text:
     return Text.assemble((plain(task.name), "bold"), f"  {metric}\n", (" · ".join(counts), DIM))
 
 
-def _empty(snapshot: Snapshot, board: Board) -> Text:
+def _empty(snapshot: Snapshot, board: Board, scope: Scope) -> Text:
+    if board.wins and scope.state is not None:
+        others = counted(len(board.wins), "win")
+        return Text(spelled(f"\nno {scope.state} win: `swarm leaderboard` shows all {others}"))
     if board.experiments:
         return Text("\nno win yet: nothing tried so far beat its base for sure. Let it run on")
     if board.records == 0 and not snapshot.running:
-        return Text("\nno records yet: start a node with `swarm start`")
-    return Text("\nno records yet: the first experiment is still running (`swarm status`)")
+        start = starting(snapshot.task.source)
+        return Text(spelled(f"\nno records yet: start a node with `swarm {start}`"))
+    running = "\nno records yet: the first experiment is still running (`swarm status`)"
+    return Text(spelled(running))
 
 
 def _table(task: TaskHeader, shown: list[Entry], now_ms: int, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style=DIM, padding=(0, 2, 0, 0))
-    wide = width >= WIDE_COLUMNS
-    for heading in ("#", plain(task.metric), "gain over base"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("change", overflow="fold")
-    for heading in ("by", "state", "adopters", "age") if wide else ("by", "state"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("record", no_wrap=True)
-    for entry in shown:
-        table.add_row(*_row(entry, now_ms, wide))
+    table = Table(box=None, pad_edge=False, header_style=DIM, padding=(0, _GAP, 0, 0))
+    rows = [_row(entry, task, now_ms) for entry in shown]
+    names = _fitting(rows, width)
+    for name in names:
+        side = "right" if name in ("#", plain(task.metric), _HOLDOUT, _EFFECT) else "left"
+        table.add_column(name, justify=side, no_wrap=name != _TITLE, overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     return table
 
 
-def _row(entry: Entry, now_ms: int, wide: bool) -> Iterator[Text]:
+def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
+    """The columns that fit beside a readable title; what changed is never left out."""
+    wide = {name: max(len(name), *(row[name].cell_len for row in rows)) for name in rows[0]}
+    wide[_TITLE] = min(wide[_TITLE], _READABLE)
+    if all(row[_HOLDOUT].plain == "—" for row in rows):
+        del wide[_HOLDOUT]
+    for name in _LEFT_OUT_FIRST:
+        if sum(wide.values()) + _GAP * len(wide) <= width:
+            break
+        wide.pop(name, None)
+    return list(wide)
+
+
+def _row(entry: Entry, task: TaskHeader, now_ms: int) -> dict[str, Text]:
     word, style = _STATES[entry.state]
     doubtful = entry.state not in ("claimed", "replicated")
-    if entry.replications:
-        word += f" ×{entry.replications}"
-    yield Text(str(entry.rank), DIM)
-    yield Text(f"{entry.value:.4f}", DIM if doubtful else "bold")
-    yield _gain(entry)
-    yield Text(plain(entry.title), DIM if doubtful else "")
-    yield Text(shortened(plain(entry.nickname), 16) or short_id(entry.author))
-    yield Text(word, style)
-    if wide:
-        adopters = len(entry.adopters)
-        yield Text(str(adopters or "—"), "" if adopters else DIM)
-        yield Text(age((now_ms - _milliseconds(entry.created_at)) / 1000), DIM)
-    yield Text(short_id(entry.record), DIM)
+    adopters = len(entry.adopters)
+    return {
+        "#": Text(str(entry.rank), DIM),
+        plain(task.metric): Text(number(entry.value), DIM if doubtful else "bold"),
+        _EFFECT: _gain(entry, task),
+        _HOLDOUT: Text("—" if entry.holdout is None else number(entry.holdout), DIM),
+        _TITLE: Text(plain(entry.title), DIM if doubtful else ""),
+        "by": Text(shortened(plain(entry.nickname), 16) or short_id(entry.author)),
+        "state": Text(f"{word} ×{entry.replications}" if entry.replications else word, style),
+        "adopters": Text(str(adopters or "—"), "" if adopters else DIM),
+        "age": Text(age((now_ms - _milliseconds(entry.created_at)) / 1000), DIM),
+        "record": Text(short_id(entry.record), DIM),
+    }
 
 
-def _gain(entry: Entry) -> Text:
-    text = Text(f"{entry.effect:+.4f}")
+def _gain(entry: Entry, task: TaskHeader) -> Text:
+    """Green or red where the interval leaves no doubt, and only where the win may be real."""
+    text = Text(change(entry.effect))
     if entry.effect_low is not None and entry.effect_high is not None:
-        text.append(f" ±{(entry.effect_high - entry.effect_low) / 2:.4f}", DIM)
+        low, high = entry.effect_low, entry.effect_high
+        better, worse = (high < 0, low > 0) if task.direction == "minimize" else (low > 0, high < 0)
+        text.stylize("green" if better else "red" if worse else "")
+        text.append(f" ±{number((entry.effect_high - entry.effect_low) / 2)}", DIM)
     return text
 
 
@@ -106,13 +158,21 @@ def _milliseconds(created_at: str) -> int:
     return int(datetime.fromisoformat(created_at).timestamp() * 1000)
 
 
-def _explanation(snapshot: Snapshot, board: Board, shown: list[Entry]) -> Iterator[str]:
-    if len(shown) < len(board.wins):
-        yield f"the first {len(shown)} of {len(board.wins):,} wins; more with --limit"
+def _explanation(snapshot: Snapshot, shown: list[Entry], scope: Scope) -> Iterator[str]:
+    if len(shown) < scope.findings:
+        what = f"{scope.state} wins" if scope.state else "wins"
+        yield f"the first {len(shown)} of {scope.findings:,} {what}; more with --limit"
+    if scope.mine:
+        yield (
+            "as this node believes: its own replications, those of peers named with "
+            "`swarm trust`, and of strangers who agreed with these"
+        )
     seen = {entry.state for entry in shown}
     yield "; ".join(f"{state}: {_MEANINGS[state]}" for state in _STATES if state in seen)
+    if len({entry.rank for entry in shown}) < len(shown):
+        yield "one rank: replications cannot tell which of these gains more over the baseline"
     yield (
-        "gain: candidate − base on the same machine and seeds, ± the 95 % interval, "
-        f"in {plain(snapshot.task.unit)}"
+        f"{_EFFECT}: candidate − base on the same machine and seeds, ± the 95 % interval, "
+        f"in {plain(snapshot.task.unit)}; by others on text nobody chose, once two have measured it"
     )
     yield f"`swarm show {short_id(shown[0].record)}` tells one whole; `swarm best` prints the best"

@@ -9,7 +9,7 @@ reading commands never load what only a node needs.
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,6 +36,10 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")
+]
+StateOption = Annotated[
+    Literal["claimed", "replicated", "refuted", "incomplete", "invalid"] | None,
+    typer.Option(help="Only what is in this state.", show_default=False),
 ]
 ProfileOption = Annotated[
     str | None,
@@ -111,11 +115,18 @@ def leaderboard(
     home: HomeOption = None,
     as_json: JsonOption = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Entries to show.")] = 20,
+    state: StateOption = None,
+    mine: Annotated[
+        bool,
+        typer.Option(
+            "--mine", help="Count the replications that this node believes, not everyone's."
+        ),
+    ] = False,
 ) -> None:
     """The changes that helped, best first."""
     from cli.leaderboard import leaderboard
 
-    leaderboard(_root(home), limit=limit, as_json=as_json)
+    leaderboard(_root(home), limit=limit, as_json=as_json, state=state, mine=mine)
 
 
 @app.command()
@@ -130,6 +141,21 @@ def show(
     from cli.show import show
 
     show(_root(home), record, as_json=as_json)
+
+
+@app.command()
+def replay(
+    record: Annotated[
+        str, typer.Argument(metavar="RECORD", help="A win's id, or how it begins or ends.")
+    ],
+    home: HomeOption = None,
+    seeds: Annotated[int, typer.Option(min=2, max=64, help="Pairs to run.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a win again on this machine: what was said, and what is seen."""
+    from cli.replay import replay
+
+    raise typer.Exit(replay(_root(home), record, seeds=seeds, as_json=as_json))
 
 
 @app.command()

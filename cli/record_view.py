@@ -56,7 +56,7 @@ def trials_page(trials: Trials, task: TaskHeader) -> Iterator[RenderableType]:
             Text(plain(trial.title)),
             Text(plain(trial.family)),
             str(len(trial.pairs)),
-            _change(_mean_change(trial.pairs), task),
+            change(_mean_change(trial.pairs), task),
         )
     yield heading(f"{len(trials.trials)} experiments on {plain(trials.hardware_class)}")
     yield table
@@ -89,14 +89,22 @@ def heading(words: str) -> Text:
     return Text(f"\n{words}", HEADING)
 
 
+def change(value: float | None, task: TaskHeader) -> Text:
+    """A difference, green where it is for the better."""
+    if value is None:
+        return Text("—", DIM)
+    better = value < 0 if task.direction == "minimize" else value > 0
+    return Text(f"{value:+.4f}", "green" if better else "red" if value else "")
+
+
 def _evidence(pairs: Sequence[Pair], task: TaskHeader) -> Iterator[RenderableType]:
     table = Table(box=None, pad_edge=False, header_style=DIM)
     for name in ("seed", "base", "candidate", "change"):
         table.add_column(name, justify="right")
     for pair in pairs:
         base, candidate = from_nano(pair.base_nano), from_nano(pair.candidate_nano)
-        change = _change(candidate - base, task)
-        table.add_row(str(pair.seed), f"{base:.4f}", f"{candidate:.4f}", change)
+        moved = change(candidate - base, task)
+        table.add_row(str(pair.seed), f"{base:.4f}", f"{candidate:.4f}", moved)
     yield table
     yield _summary(pairs, task)
 
@@ -109,7 +117,7 @@ def _summary(pairs: Sequence[Pair], task: TaskHeader) -> Text:
     effect = paired_effect([_difference(pair) for pair in pairs])
     return Text.assemble(
         "mean ",
-        _change(effect.mean, task),
+        change(effect.mean, task),
         f", 95 % interval {effect.low:+.4f} to {effect.high:+.4f} ",
         (f"({scale})", DIM),
     )
@@ -121,13 +129,6 @@ def _difference(pair: Pair) -> float:
 
 def _mean_change(pairs: Sequence[Pair]) -> float | None:
     return sum(map(_difference, pairs)) / len(pairs) if pairs else None
-
-
-def _change(change: float | None, task: TaskHeader) -> Text:
-    if change is None:
-        return Text("—", DIM)
-    better = change < 0 if task.direction == "minimize" else change > 0
-    return Text(f"{change:+.4f}", "green" if better else "red" if change else "")
 
 
 def _environment(environment: Environment) -> dict[str, Text | str]:

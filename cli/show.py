@@ -19,15 +19,18 @@ from cli.record_view import (
     trials_page,
     win_page,
 )
+from cli.replication_view import Check, checks_page
 from cli.snapshot import TaskHeader, take_snapshot
 from cli.text import plain, short_id
 from gossip.board import load_board
 from gossip.journal import Journal
-from swarm.board import Board, Claim
+from swarm.board import Board, nicknames
 from swarm.envelope import open_envelope
-from swarm.leaderboard import Entry, entries
+from swarm.leaderboard import Entry, ranked, rows
 from swarm.lineage import Incomplete, base_chain
+from swarm.ranking import Ranked
 from swarm.records import Record, RecordId, Replication, Win, decode, kind_of
+from swarm.verdict import Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,20 @@ class Found:
     id: RecordId
     record: Record
     board: Board
-    entry: Entry | None
-    """The entry it is part of; None for what is no win."""
+    place: Ranked | None
+    """The finding it is part of, and its rank; None for what is no win."""
+    checks: tuple[Check, ...]
+    """The replications of that finding."""
     lineage: tuple[RecordId, ...]
     """The wins it was built on, from the task's baseline on, without itself."""
     complete: bool
     """Whether every one of those is here."""
     built_on_by: tuple[RecordId, ...]
+
+    @property
+    def entry(self) -> Entry | None:
+        """The row of the leaderboard that speaks for it."""
+        return None if self.place is None else rows(self.board, [self.place])[0]
 
 
 def show(root: Path, part: str, *, as_json: bool) -> None:
@@ -69,12 +79,14 @@ def find(journal: Journal, record_id: RecordId, task: TaskHeader) -> Found:
     """A record of the journal with its place on the board."""
     board = load_board(journal)
     record = decode(open_envelope(journal.get_many([record_id])[0])[1])
+    place = _place(record_id, board, task)
     lineage, complete = _lineage(record_id, board) if isinstance(record, Win) else ((), True)
     return Found(
         id=record_id,
         record=record,
         board=board,
-        entry=_entry(record_id, board, task),
+        place=place,
+        checks=tuple(_checks(journal, board, place)),
         lineage=lineage,
         complete=complete,
         built_on_by=tuple(
@@ -95,6 +107,11 @@ def document(found: Found) -> dict[str, object]:
         "lineage": list(found.lineage),
         "complete": found.complete,
         "built_on_by": list(found.built_on_by),
+        "verdict": None if found.place is None else _named_fields(found.place.finding.verdict),
+        "replications": [
+            {"record": check.record, "counts": check.counts, **_named_fields(check.replication)}
+            for check in found.checks
+        ],
     }
 
 
@@ -121,17 +138,23 @@ def _lineage(win: RecordId, board: Board) -> tuple[tuple[RecordId, ...], bool]:
         return (error.missing,), False
 
 
-def _entry(record_id: RecordId, board: Board, task: TaskHeader) -> Entry | None:
-    """The entry that speaks for a win: its own, or that of an equal earlier one."""
-    claim = board.wins.get(record_id)
-    if claim is None:
+def _place(record_id: RecordId, board: Board, task: TaskHeader) -> Ranked | None:
+    """The finding that a win is part of, where it stands; None for what is no win."""
+    if record_id not in board.wins:
         return None
-    same = {win for win, other in board.wins.items() if _finding(other) == _finding(claim)}
-    return next(entry for entry in entries(board, task.yardstick) if entry.record in same)
+    places = ranked(board, task.yardstick)
+    return next(place for place in places if record_id in place.finding.records)
 
 
-def _finding(claim: Claim) -> tuple[RecordId | None, str]:
-    return claim.base, claim.tree
+def _checks(journal: Journal, board: Board, place: Ranked | None) -> Iterator[Check]:
+    if place is None:
+        return
+    wins = place.finding.records
+    records = [key for key, evidence in board.replications.items() if evidence.win in wins]
+    for record, envelope in zip(records, journal.get_many(records), strict=True):
+        made = decode(open_envelope(envelope)[1])
+        if isinstance(made, Replication):
+            yield Check(record, made, Evidence.of(made) in place.finding.voices)
 
 
 def _page(found: Found, task: TaskHeader, now_ms: int) -> Iterator[RenderableType]:
@@ -140,6 +163,8 @@ def _page(found: Found, task: TaskHeader, now_ms: int) -> Iterator[RenderableTyp
     yield facts(_standing(found))
     if isinstance(record, Win):
         yield from win_page(record, task)
+        yield heading("measured again by others")
+        yield from checks_page(found.checks, found.place, task)
         yield heading("built on")
         yield from _ancestry(found, record)
         yield heading("who built on it")
@@ -182,5 +207,5 @@ def _named(record: RecordId, board: Board) -> Text:
     claim = board.wins.get(record)
     if claim is None:
         return Text.assemble(short_id(record), (" (not here yet)", DIM))
-    by = author(claim.nickname, claim.author)
+    by = author(nicknames(board)[claim.author], claim.author)
     return Text.assemble(f"“{plain(claim.title)}” by {by} ", (short_id(record), DIM))

@@ -117,6 +117,15 @@ def merge(a: Board, b: Board) -> Board:
     )
 
 
+def nicknames(board: Board) -> dict[PeerId, str]:
+    """What the author of each win calls itself now: in its newest win."""
+    newest: dict[PeerId, tuple[int, str]] = {}
+    for claim in board.wins.values():
+        named = (claim.created_at_ms, claim.nickname)
+        newest[claim.author] = max(named, newest.get(claim.author, named))
+    return {author: nickname for author, (_, nickname) in newest.items()}
+
+
 def states(board: Board) -> dict[RecordId, Status]:
     """
     The state of every win.

@@ -7,11 +7,11 @@ same records show the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 
-from swarm.board import Board
+from swarm.board import Board, nicknames
 from swarm.findings import Finding, State, findings
 from swarm.lineage import adoption
 from swarm.ranking import Ranked, ranking
@@ -29,6 +29,7 @@ class Entry:
     One row of the leaderboard, as programs read it; None is not yet known.
 
     Attributes:
+        nickname: What its author calls itself now, in its newest win.
         rank: From 1. Replicated findings that cannot be told apart share one.
         replications: Other authors whose replication confirms it.
         value: Mean metric of the candidate as its authors measured it on validation.
@@ -95,12 +96,21 @@ def entries(
         for place in ranked(board, yardstick, viewpoint)
         if wanted is None or place.finding.state in wanted
     ]
-    adopted = adoption(board.wins)
-    return [_entry(board, place.rank, place.finding, adopted) for place in places[:limit]]
+    return rows(board, places[:limit])
+
+
+def rows(board: Board, places: Iterable[Ranked]) -> list[Entry]:
+    """Ranked findings as rows of the leaderboard."""
+    adopted, names = adoption(board.wins), nicknames(board)
+    return [_entry(board, place.rank, place.finding, adopted, names) for place in places]
 
 
 def _entry(
-    board: Board, rank: int, finding: Finding, adopted: Mapping[RecordId, set[PeerId]]
+    board: Board,
+    rank: int,
+    finding: Finding,
+    adopted: Mapping[RecordId, set[PeerId]],
+    names: Mapping[PeerId, str],
 ) -> Entry:
     record = finding.records[0]
     claim = board.wins[record]
@@ -111,7 +121,7 @@ def _entry(
         rank=rank,
         record=record,
         author=claim.author,
-        nickname=claim.nickname,
+        nickname=names[claim.author],
         title=claim.title,
         family=claim.family,
         state=finding.state,
