@@ -172,6 +172,13 @@ def test_an_entry_says_what_programs_expect() -> None:
     assert json.loads(json.dumps(document))["parents"] == []
 
 
+def test_a_peer_has_one_name_its_newest() -> None:
+    renamed = replace(other, author=ANN.peer_id, nickname="new", created_at_ms=NOW_MS + 9)
+    board = board_of([(FIRST, replace(first, nickname="old")), (OTHER, renamed)])
+    rows = entries(board, YARDSTICK)
+    assert [(row.author, row.nickname) for row in rows] == [(ANN.peer_id, "new")] * 2
+
+
 def test_one_pair_has_no_interval() -> None:
     single, win = win_of(None, BASELINE, FAST, pairs=(Pair(1, 3_600_000_000, 3_000_000_000),))
     entry = entries(board_of([(single, win)]), YARDSTICK)[0]
