@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from gossip.journal import Journal
 from swarm.board import Board, ViewError, from_view, to_view
-from swarm.envelope import open_envelope
-from swarm.records import Record, RecordId, decode
+from swarm.records import Record, RecordId
 
 VIEW = "board"
 _LOOK_BACK_ROWS = 10_000
@@ -56,5 +55,4 @@ def _stored(journal: Journal) -> tuple[int, Board]:
 
 def _records(journal: Journal, row: int) -> Iterator[tuple[RecordId, Record]]:
     for _, stored in journal.replay(row):
-        _, payload = open_envelope(stored.envelope)
-        yield stored.id, decode(payload)
+        yield stored.id, journal.read(stored.envelope)

@@ -21,6 +21,8 @@ from typing import Any, Self
 
 from gossip.journal_faults import corrupt, translated
 from gossip.journal_schema import open_for_reading, open_for_writing, transaction
+from swarm.envelope import EnvelopeError, open_envelope
+from swarm.records import Kind, Record, RecordError, decode
 
 READ_BATCH = 1_000
 """Rows that `replay` holds in memory at once."""
@@ -94,6 +96,18 @@ class Journal:
         row = self._one("SELECT envelope FROM records WHERE id = ?", record_id)
         return None if row is None else row[0]
 
+    def read(self, envelope: bytes) -> Record:
+        """
+        The record in an envelope that came out of this journal.
+
+        Raises:
+            JournalCorrupt: It is not what was put in, since only valid records are.
+        """
+        try:
+            return decode(open_envelope(envelope)[1])
+        except (EnvelopeError, RecordError) as error:
+            raise corrupt(self.path, f"a record in it cannot be read: {error}") from error
+
     def get_many(self, record_ids: Iterable[str]) -> list[bytes]:
         """The envelopes of those records that are here, in the order asked."""
         found = (self.get(record_id) for record_id in record_ids)
@@ -107,6 +121,10 @@ class Journal:
         """Ids of all records of a kind, oldest arrival first."""
         query = "SELECT id FROM records WHERE kind = ? ORDER BY row"
         return [row[0] for row in self._all(query, kind)]
+
+    def listed(self) -> list[tuple[str, Kind, str, int]]:
+        """Id, kind, author and creation time (Unix ms) of every record, oldest arrival first."""
+        return self._all("SELECT id, kind, author, created_at_ms FROM records ORDER BY row")
 
     def ids_like(self, part: str, limit: int) -> list[str]:
         """At most `limit` ids that start or end with `part`, in alphabetical order."""

@@ -17,8 +17,8 @@ from gossip.board import load_board, save_board
 from gossip.journal import Journal
 from gossip.upkeep import drop_unkept
 from gossip.wins import JournalWins, unchecked
-from swarm.board import Board, states
-from swarm.lineage import RecentTrees, resolve_tree, status_of
+from swarm.board import Board
+from swarm.lineage import Incomplete, InvalidWin, RecentTrees, resolve_tree
 from swarm.records import PeerId, RecordId, Win
 from swarm.task import Task
 from swarm.tree import Tree
@@ -44,6 +44,7 @@ class LiveBoard:
         self._wins = JournalWins(reading)
         self._trees = RecentTrees()
         self._unchecked = deque(unchecked(reading, self._board))
+        self._waiting: dict[RecordId, list[RecordId]] = {}
         self._news = trio.Event()
 
     @property
@@ -55,6 +56,11 @@ class LiveBoard:
     def news(self) -> trio.Event:
         """Set when the board next changes."""
         return self._news
+
+    def knows(self, record: RecordId) -> bool:
+        """Whether a record is on the board."""
+        board = self._board
+        return record in board.wins or record in board.replications or record in board.trials
 
     def wins_of(self, author: PeerId) -> int:
         """How many wins an author has claimed."""
@@ -84,7 +90,7 @@ class LiveBoard:
         """Apply the diff of every win once its base is here; what fails is invalid for good."""
         while True:
             news, invalid = self._news, len(self._board.invalid)
-            for _ in range(len(self._unchecked)):
+            while self._unchecked:
                 self._check(self._unchecked.popleft())
                 await trio.lowlevel.checkpoint()
             if len(self._board.invalid) > invalid:
@@ -93,8 +99,7 @@ class LiveBoard:
 
     async def save(self) -> None:
         """Keep the board for a quick start, unless some of it is still to be checked."""
-        state = states(self._board)
-        if all(state.get(record) == "incomplete" for record in self._unchecked):
+        if not self._unchecked:
             await trio.to_thread.run_sync(
                 save_board, self._journal, self._board, limiter=self._disk
             )
@@ -102,7 +107,7 @@ class LiveBoard:
     async def drop_unkept(self, now_ms: int) -> None:
         """Forget what no peer keeps: old trials, and what is over an author's share."""
         dropped = await trio.to_thread.run_sync(
-            drop_unkept, self._journal, now_ms, limiter=self._disk
+            drop_unkept, self._journal, self._board, now_ms, limiter=self._disk
         )
         if dropped:
             self._board = self._board.without(dropped)
@@ -110,13 +115,15 @@ class LiveBoard:
             self._tell()
 
     def _check(self, record: RecordId) -> None:
-        status = status_of(
-            record, self._wins, self._task.baseline, self._task.editable, self._trees
-        )
-        if status == "incomplete":
-            self._unchecked.append(record)
-        elif status == "invalid":
+        """Judge one win; those that waited for it come next, each a single diff further."""
+        try:
+            self.tree_of(record)
+        except Incomplete as error:
+            self._waiting.setdefault(error.missing, []).append(record)
+            return
+        except InvalidWin:
             self._board = self._board.with_invalid([record])
+        self._unchecked.extendleft(self._waiting.pop(record, ()))
 
     def _tell(self) -> None:
         self._news.set()

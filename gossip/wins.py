@@ -15,10 +15,9 @@ from functools import lru_cache
 from gossip.board import VIEW
 from gossip.journal import Journal
 from swarm.board import Board, states
-from swarm.envelope import open_envelope
-from swarm.records import RecordId, Win, decode
+from swarm.records import RecordId, Win
 
-_DECODED_WINS = 512
+_DECODED_WINS = 2048
 
 
 class JournalWins(Mapping[RecordId, Win]):
@@ -39,7 +38,7 @@ class JournalWins(Mapping[RecordId, Win]):
 
     def _load(self, record: RecordId) -> Win:
         envelope = self._journal.get(record)
-        found = decode(open_envelope(envelope)[1]) if envelope is not None else None
+        found = self._journal.read(envelope) if envelope is not None else None
         if not isinstance(found, Win):
             raise KeyError(record)
         return found

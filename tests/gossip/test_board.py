@@ -8,6 +8,8 @@ import pytest
 
 from gossip.board import VIEW, load_board, save_board
 from gossip.journal import Journal, Stored
+from gossip.journal_faults import JournalCorrupt
+from gossip.wins import JournalWins
 from swarm.board import Board
 from swarm.cid import cid_of
 from swarm.records import Win, encode
@@ -75,3 +77,13 @@ def test_dropped_records_leave_the_next_board(journal: Journal) -> None:
     save_board(journal, load_board(journal))
     journal.drop([stored(win(1)).id])
     assert load_board(journal) == board_of(win(2))
+
+
+def test_a_flipped_byte_in_a_record_names_the_file_and_the_rescue(journal: Journal) -> None:
+    good = stored(win(1))
+    flipped = bytearray(good.envelope)
+    flipped[len(flipped) // 2] ^= 1
+    journal.append([replace(good, envelope=bytes(flipped))])
+    for read in (lambda: load_board(journal), lambda: JournalWins(journal)[good.id]):
+        with pytest.raises(JournalCorrupt, match=r"/j is damaged .*swarm verify --rescue"):
+            read()
