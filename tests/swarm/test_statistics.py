@@ -18,6 +18,7 @@ from swarm.statistics import (
     decide,
     paired_effect,
     t_quantile,
+    t_tail,
 )
 
 SIGMA = 0.002
@@ -152,6 +153,16 @@ def test_the_order_of_pairs_does_not_change_a_bit(values: list[float]) -> None:
 def test_t_quantiles_are_those_of_scipy() -> None:
     for degrees in (*range(1, 300), 10_000):
         assert t_quantile(degrees) == pytest.approx(float(stdtrit(degrees, 0.975)), abs=1e-5)
+
+
+def test_t_quantiles_of_one_side_are_those_of_scipy() -> None:
+    for degrees in (*range(1, 300), 10_000):
+        assert t_quantile(degrees, 0.95) == pytest.approx(float(stdtrit(degrees, 0.95)), abs=1e-5)
+
+
+@given(st.integers(1, 600), st.floats(-1000, 1000))
+def test_t_tails_are_those_of_scipy(degrees: int, t: float) -> None:
+    assert t_tail(t, degrees) == pytest.approx(float(stdtr(degrees, -t)), abs=1e-13)
 
 
 @pytest.mark.parametrize("values", [[], [0.1], [0.1, math.nan], [0.1, math.inf]])
