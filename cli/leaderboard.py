@@ -18,8 +18,10 @@ from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
 from swarm.board import Board
 from swarm.findings import State
+from swarm.holdout import published_holdouts
 from swarm.leaderboard import Entry, ranked, rows
 from swarm.viewpoint import NEUTRAL, Viewpoint
+from swarm.wear import Wear, wear
 
 
 def leaderboard(
@@ -44,14 +46,16 @@ def leaderboard(
     viewpoint = own_viewpoint(snapshot) if mine else NEUTRAL
     places = ranked(board, snapshot.task.yardstick, viewpoint)
     wanted = [place for place in places if state is None or place.finding.state == state]
-    shown = rows(board, wanted[:limit])
+    found, yardstick = [place.finding for place in places], snapshot.task.yardstick
+    shown = rows(board, wanted[:limit], published_holdouts(board, found, yardstick))
+    gauge = wear(board, found, yardstick)
     if as_json:
-        print_json(document(snapshot, board, shown))
+        print_json(document(snapshot, board, shown, gauge))
         return
     from cli.leaderboard_view import Scope, print_board
 
     scope = Scope(len(wanted), state, mine)
-    print_board(console(), snapshot, board, shown, scope, now_ms=time.time_ns() // 1_000_000)
+    print_board(console(), snapshot, board, shown, scope, gauge, now_ms=time.time_ns() // 1_000_000)
 
 
 def own_viewpoint(snapshot: Snapshot) -> Viewpoint:
@@ -81,7 +85,9 @@ def read_board(snapshot: Snapshot) -> Board:
         return Board()
 
 
-def document(snapshot: Snapshot, board: Board, shown: list[Entry]) -> dict[str, object]:
+def document(
+    snapshot: Snapshot, board: Board, shown: list[Entry], gauge: Wear
+) -> dict[str, object]:
     """The leaderboard as `--json` shows it; what is not known is null."""
     return {
         "task": snapshot.task.document(),
@@ -89,4 +95,5 @@ def document(snapshot: Snapshot, board: Board, shown: list[Entry]) -> dict[str, 
         "records": board.records,
         "peers": snapshot.peers,
         "entries": [entry.document() for entry in shown],
+        "wear": gauge.document(),
     }

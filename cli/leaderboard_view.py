@@ -12,9 +12,11 @@ from cli.hints import spelled, starting
 from cli.output import DIM, age, change, counted, number
 from cli.snapshot import Snapshot, TaskHeader
 from cli.text import plain, short_id, shortened
+from cli.wear_view import wear_lines
 from swarm.board import Board
 from swarm.findings import State
 from swarm.leaderboard import Entry
+from swarm.wear import Wear
 
 _TITLE = "what changed"
 _EFFECT = "change"
@@ -65,6 +67,7 @@ def print_board(
     board: Board,
     shown: list[Entry],
     scope: Scope,
+    gauge: Wear,
     now_ms: int,
 ) -> None:
     """Print what the swarm has found, or what to do where it has found nothing."""
@@ -75,6 +78,8 @@ def print_board(
     screen.print("", _table(snapshot.task, shown, now_ms, screen.width), "", sep="\n")
     for line in _explanation(snapshot, shown, scope):
         screen.print(Text(spelled(line), DIM))
+    for words in wear_lines(gauge, plain(snapshot.task.unit)):
+        screen.print(words)
 
 
 def _headline(snapshot: Snapshot, board: Board) -> Text:

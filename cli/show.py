@@ -1,7 +1,7 @@
 """`swarm show`: one record, told whole."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import cast
@@ -26,6 +26,7 @@ from gossip.board import load_board
 from gossip.journal import Journal
 from swarm.board import Board, nicknames
 from swarm.envelope import open_envelope
+from swarm.holdout import published_holdouts
 from swarm.leaderboard import Entry, ranked, rows
 from swarm.lineage import Incomplete, base_chain
 from swarm.ranking import Ranked
@@ -42,6 +43,8 @@ class Found:
     board: Board
     place: Ranked | None
     """The finding it is part of, and its rank; None for what is no win."""
+    holdouts: Mapping[RecordId, float]
+    """What is published of holdouts, by the first record of a finding."""
     checks: tuple[Check, ...]
     """The replications of that finding."""
     lineage: tuple[RecordId, ...]
@@ -53,7 +56,7 @@ class Found:
     @property
     def entry(self) -> Entry | None:
         """The row of the leaderboard that speaks for it."""
-        return None if self.place is None else rows(self.board, [self.place])[0]
+        return None if self.place is None else rows(self.board, [self.place], self.holdouts)[0]
 
 
 def show(root: Path, part: str, *, as_json: bool) -> None:
@@ -79,13 +82,15 @@ def find(journal: Journal, record_id: RecordId, task: TaskHeader) -> Found:
     """A record of the journal with its place on the board."""
     board = load_board(journal)
     record = decode(open_envelope(journal.get_many([record_id])[0])[1])
-    place = _place(record_id, board, task)
+    places = ranked(board, task.yardstick) if record_id in board.wins else []
+    place = next((each for each in places if record_id in each.finding.records), None)
     lineage, complete = _lineage(record_id, board) if isinstance(record, Win) else ((), True)
     return Found(
         id=record_id,
         record=record,
         board=board,
         place=place,
+        holdouts=published_holdouts(board, [each.finding for each in places], task.yardstick),
         checks=tuple(_checks(journal, board, place)),
         lineage=lineage,
         complete=complete,
@@ -136,14 +141,6 @@ def _lineage(win: RecordId, board: Board) -> tuple[tuple[RecordId, ...], bool]:
         return tuple(base_chain(win, board.wins)[:-1]), True
     except Incomplete as error:
         return (error.missing,), False
-
-
-def _place(record_id: RecordId, board: Board, task: TaskHeader) -> Ranked | None:
-    """The finding that a win is part of, where it stands; None for what is no win."""
-    if record_id not in board.wins:
-        return None
-    places = ranked(board, task.yardstick)
-    return next(place for place in places if record_id in place.finding.records)
 
 
 def _checks(journal: Journal, board: Board, place: Ranked | None) -> Iterator[Check]:

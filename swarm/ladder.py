@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from statistics import median
 
 from swarm.records import to_nano
 from swarm.statistics import Direction
@@ -92,8 +91,8 @@ def climb(looks: Iterable[Sequence[int]], step: int, direction: Direction) -> li
 
     Args:
         looks: For each finding, the first claimed first, what its replicators
-            signed; empty where nobody looked. Their middle value counts, so one
-            liar among three moves nothing.
+            signed; empty where nobody looked. Their lower median counts: one liar
+            among three moves nothing, and it stays on the task's steps.
         step: The task's.
         direction: Whether a smaller or a larger value is better.
     """
@@ -102,10 +101,15 @@ def climb(looks: Iterable[Sequence[int]], step: int, direction: Direction) -> li
     said, best_looks = list[int | None](), 1
     for row in rows:
         noise = sigma * math.sqrt(1 / len(row) + 1 / best_looks) if row else 0.0
-        answer = ladder.look(median(row), noise) if row else None
+        answer = ladder.look(lower_median(row), noise) if row else None
         best_looks = best_looks if answer is None else len(row)
         said.append(answer)
     return said
+
+
+def lower_median(values: Sequence[int]) -> int:
+    """The middle value, the lower of two: one of those given."""
+    return sorted(values)[(len(values) - 1) // 2]
 
 
 def _spread(rows: Sequence[tuple[int, ...]]) -> float:
@@ -116,4 +120,4 @@ def _spread(rows: Sequence[tuple[int, ...]]) -> float:
     move far; of normal values it is 0.954 standard deviations.
     """
     distances = [abs(a - b) for row in rows for a, b in pairwise(row)]
-    return median(distances) / 0.954 if distances else 0.0
+    return lower_median(distances) / 0.954 if distances else 0.0

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from swarm.board import Board, nicknames
 from swarm.findings import Finding, State, findings
+from swarm.holdout import published_holdouts
 from swarm.lineage import adoption
 from swarm.ranking import Ranked, ranking
 from swarm.records import PeerId, RecordId, from_nano
@@ -34,7 +35,8 @@ class Entry:
         replications: Other authors whose replication confirms it.
         value: Mean metric of the candidate as its authors measured it on validation.
             Like `effect`, in the metric's unit.
-        holdout: The middle one of what replicators measured on the holdout.
+        holdout: What the Ladder publishes of the holdout; None also where it is no
+            better than that of a finding claimed before.
         effect, effect_low, effect_high: Mean of candidate − base and its 95 %
             interval: what replications say once there are enough for a verdict, what
             its authors say until then.
@@ -91,34 +93,33 @@ def entries(
         viewpoint: Whose replications count.
         wanted: The states to give, with the ranks they have among all; None: all.
     """
-    places = [
-        place
-        for place in ranked(board, yardstick, viewpoint)
-        if wanted is None or place.finding.state in wanted
-    ]
-    return rows(board, places[:limit])
+    places = ranked(board, yardstick, viewpoint)
+    holdouts = published_holdouts(board, [place.finding for place in places], yardstick)
+    shown = [place for place in places if wanted is None or place.finding.state in wanted]
+    return rows(board, shown[:limit], holdouts)
 
 
-def rows(board: Board, places: Iterable[Ranked]) -> list[Entry]:
-    """Ranked findings as rows of the leaderboard."""
+def rows(board: Board, places: Iterable[Ranked], holdouts: Mapping[RecordId, float]) -> list[Entry]:
+    """Ranked findings as rows of the leaderboard, with what is published of holdouts."""
     adopted, names = adoption(board.wins), nicknames(board)
-    return [_entry(board, place.rank, place.finding, adopted, names) for place in places]
+    return [_entry(board, place, adopted, names, holdouts) for place in places]
 
 
 def _entry(
     board: Board,
-    rank: int,
-    finding: Finding,
+    place: Ranked,
     adopted: Mapping[RecordId, set[PeerId]],
     names: Mapping[PeerId, str],
+    holdouts: Mapping[RecordId, float],
 ) -> Entry:
+    finding = place.finding
     record = finding.records[0]
     claim = board.wins[record]
     others = {author for each in finding.records for author in adopted.get(each, ())}
     effect = _effect(finding)
     known = effect.n > 1
     return Entry(
-        rank=rank,
+        rank=place.rank,
         record=record,
         author=claim.author,
         nickname=names[claim.author],
@@ -127,7 +128,7 @@ def _entry(
         state=finding.state,
         replications=finding.verdict.confirming,
         value=finding.value_nano / 1e9,
-        holdout=_holdout(finding),
+        holdout=holdouts.get(record),
         effect=effect.mean,
         effect_low=effect.low if known else None,
         effect_high=effect.high if known else None,
@@ -149,12 +150,6 @@ def _effect(finding: Finding) -> Effect:
     if len(differences) > 1:
         return paired_effect(differences)
     return Effect(differences[0], differences[0], differences[0], 1)
-
-
-def _holdout(finding: Finding) -> float | None:
-    """The lower median, so that it stays on the Ladder's steps and one voice cannot move it far."""
-    seen = sorted(voice.holdout_nano for voice in finding.voices if voice.holdout_nano is not None)
-    return from_nano(seen[(len(seen) - 1) // 2]) if seen else None
 
 
 def _iso(milliseconds: int) -> str:

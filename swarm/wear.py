@@ -13,13 +13,14 @@ Law: display only. A function of the board; one voice per win, the latest wins c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
 from typing import NamedTuple
 
 from swarm.board import Board
 from swarm.findings import Finding
+from swarm.ladder import lower_median
 from swarm.records import RecordId
 from swarm.statistics import Effect, paired_effect
 from swarm.verdict import Pairs, Yardstick
@@ -152,12 +153,13 @@ def _checks(board: Board, found: Sequence[Finding]) -> Iterator[Check]:
 
 def _levels(measured: Sequence[Pairs]) -> Levels:
     pairs = [pair for each in measured for pair in each]
-    return Levels(fmean(base for _, base, _ in pairs), fmean(value for _, _, value in pairs))
+    bases, candidates = (math.fsum(pair[i] for pair in pairs) / len(pairs) for i in (1, 2))
+    return Levels(bases, candidates)
 
 
 def _holdout(finding: Finding) -> float | None:
     values = [voice.holdout_nano for voice in finding.voices if voice.holdout_nano is not None]
-    return median(values) if values else None
+    return lower_median(values) if values else None
 
 
 def _on_holdout(finding: Finding, holdouts: Mapping[RecordId, float | None]) -> Levels | None:

@@ -48,7 +48,7 @@ def test_an_empty_home_says_how_to_begin(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     said = swarm("leaderboard", home=home.root)
     assert said.status == 0
-    assert "no records yet: start a node with `swarm start`" in said.out
+    assert f"start a node with `swarm start --task quick --home {home.root}`" in said.out
 
 
 def test_the_best_value_leads_and_json_has_every_field(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_the_best_value_leads_and_json_has_every_field(tmp_path: Path) -> None:
     second = win(2, value=3.2, base=id_of(ANN, first), nickname="bob", title="Muon")
     home = make_home(tmp_path / "home", [(ANN, first), (BOB, second), (ANN, trials(3, count=5))])
     document = swarm("leaderboard", "--json", home=home.root).json
-    assert list(document) == ["task", "experiments", "records", "peers", "entries"]
+    assert list(document) == ["task", "experiments", "records", "peers", "entries", "wear"]
     assert document["task"] == {
-        key: HEADER[key] for key in ("id", "name", "metric", "goal", "unit")
+        key: HEADER[key] for key in ("id", "name", "metric", "goal", "unit", "direction")
     }
     assert (document["experiments"], document["records"], document["peers"]) == (7, 3, 0)
     leader, follower = entries_of(document)
@@ -102,9 +102,25 @@ def test_the_table_shows_titles_and_what_to_type_next(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", wins)
     said = swarm("leaderboard", "--limit", "3", home=home.root)
     assert [f"change {number}" in said.out for number in range(5)] == [True] * 3 + [False] * 2
-    assert "the first 3 of 5 wins" in said.out
+    assert "the first 3 of 5 wins; more" in said.out
     assert "swarm show " in said.out
     assert said.err == ""
+
+
+def test_a_narrow_screen_keeps_what_changed(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", [(ANN, win(1, title="MLP_RATIO 4 → 3, and more words"))])
+    narrow = swarm("leaderboard", home=home.root, COLUMNS="60").out
+    assert "what changed" in narrow and "MLP_RATIO 4 → 3, and more" in narrow
+    assert "claimed  " not in narrow and max(map(len, narrow.splitlines()[3:6])) <= 60
+    wide = swarm("leaderboard", home=home.root, COLUMNS="160").out
+    assert all(f" {name} " in wide for name in ("change", "by", "state", "adopters", "age"))
+
+
+def test_wins_that_are_one_entry_count_as_one(tmp_path: Path) -> None:
+    same = win(1, value=3.2)
+    home = make_home(tmp_path / "home", [(ANN, same), (BOB, same), (ANN, win(2))])
+    assert "the first" not in swarm("leaderboard", "--limit", "2", home=home.root).out
+    assert "the first 1 of 2 wins; more" in swarm("leaderboard", "--limit", "1", home=home.root).out
 
 
 def test_words_of_a_peer_cannot_steer_the_terminal(tmp_path: Path) -> None:
@@ -216,10 +232,11 @@ def test_an_unknown_or_ambiguous_name_says_what_to_type(tmp_path: Path) -> None:
     home = make_home(tmp_path / "h", [(ANN, win(1)), (ANN, win(2))])
     unknown = swarm("show", "zzzz", home=home.root)
     assert unknown.status == 1
-    assert unknown.err.startswith("error: no record 'zzzz': `swarm leaderboard` shows ids")
+    assert unknown.err.startswith("error: no record 'zzzz': `swarm leaderboard --home ")
     many = swarm("show", "ba", home=home.root)
     assert many.status == 1
-    assert "could be any of" in many.err and id_of(ANN, win(1)) in many.err
+    assert "could be any of" in many.err
+    assert f"{id_of(ANN, win(1))[-10:]}  “change 1” by ann" in many.err
     assert swarm("show", "%", home=home.root).status == 1
 
 
@@ -258,7 +275,8 @@ def test_status_of_a_running_node_and_after_its_death(tmp_path: Path) -> None:
         live = swarm("status", "--json", home=root).json
         assert (live["running"], live["peers"], live["uptime_seconds"]) == (True, 2, 90.5)
         assert live["listen_addrs"] == ["/ip4/127.0.0.1/tcp/1/p2p/p"]
-        assert "swarm start --join /ip4/127.0.0.1/tcp/1/p2p/p" in swarm("status", home=root).out
+        joining = "swarm start --task quick --join /ip4/127.0.0.1/tcp/1/p2p/p"
+        assert joining in swarm("status", home=root).out
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()

@@ -23,7 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """One win that others confirmed, one they refuted, and one that nobody checked."""
     checks = [
         (BOB, replication_of(GOOD_ID, BOB, 0.39, holdout=3.25)),
-        (CAT, replication_of(GOOD_ID, CAT, 0.41, holdout=3.21)),
+        (CAT, replication_of(GOOD_ID, CAT, 0.41, holdout=3.2)),
         (ANN, replication_of(GOOD_ID, ANN, 0.9, holdout=1.0)),
         *((who, replication_of(VAIN_ID, who, -0.2)) for who in (BOB, CAT, DAN)),
     ]
@@ -48,7 +48,7 @@ def test_replicated_wins_lead_and_refuted_ones_trail(home: Home) -> None:
 def test_what_replications_say_stands_beside_what_was_claimed(home: Home) -> None:
     leader, claim, refuted = entries_of(home)
     assert leader["value"] == pytest.approx(3.202)
-    assert leader["holdout"] == 3.21, "the author's own look at the holdout does not count"
+    assert leader["holdout"] == 3.2, "the author's own look at the holdout does not count"
     assert leader["effect"] == pytest.approx(-0.399)
     assert leader["pairs"] == 6
     assert (claim["holdout"], claim["pairs"]) == (None, 3)
@@ -68,8 +68,17 @@ def test_a_state_can_be_asked_for(home: Home) -> None:
 
 def test_the_table_shows_state_and_holdout(home: Home) -> None:
     said = swarm("leaderboard", home=home.root).out
-    for words in ("replicated ×2", "refuted", "claimed", "holdout", "3.2100", "-0.3990"):
+    for words in ("replicated ×2", "refuted", "claimed", "holdout", "3.2000", "-0.3990"):
         assert words in said
+
+
+def test_looks_at_the_holdout_are_counted(home: Home) -> None:
+    """Two wins were checked: too few to say whether the validation text wears out."""
+    gauge = swarm("leaderboard", "--json", home=home.root).json["wear"]
+    assert isinstance(gauge, dict)
+    assert (gauge["holdout_queries"], gauge["checked_wins"], gauge["worn"]) == (3, 2, False)
+    said = " ".join(swarm("leaderboard", home=home.root).out.split())
+    assert "2 wins checked on fresh text; 3 looks at the holdout so far" in said
 
 
 def test_mine_believes_nobody_at_first(home: Home) -> None:
@@ -99,7 +108,7 @@ def test_show_lists_each_replication_with_its_pairs(home: Home) -> None:
     assert "replicated: 2 of 2 others saw the gain" in said
     assert said.count("on the challenge") == 3
     assert said.count("not counted") == 1
-    assert "holdout 3.2100" in said
+    assert "holdout 3.2000" in said
     for pair in replication_of(GOOD_ID, BOB, 0.39).challenge_pairs:
         assert str(pair.seed) in said
 
