@@ -5,9 +5,8 @@ from pathlib import Path
 
 from cli.failures import CommandError
 from cli.output import warn
-from cli.snapshot import TaskHeader, take_snapshot
+from cli.snapshot import loaded_task, take_snapshot
 from cli.text import plain, short_id
-from experiments.task_folder import load_task
 from gossip.board import load_board
 from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
@@ -30,7 +29,7 @@ def best(root: Path, *, output: Path | None) -> None:
         CommandError: `output` cannot be written, or the task has changed.
     """
     snapshot = take_snapshot(root)
-    task = _task(snapshot.task)
+    task = loaded_task(snapshot.task).task
     try:
         with Journal.open(snapshot.journal, read_only=True) as journal:
             tree = best_tree(journal, task)
@@ -65,16 +64,6 @@ def best_tree(journal: Journal, task: Task) -> Tree:
 def _baseline(task: Task) -> Tree:
     _say(f"no win yet: this is the baseline of {task.name}")
     return task.baseline
-
-
-def _task(header: TaskHeader) -> Task:
-    task = load_task(header.source).task
-    if task.id != header.id:
-        raise CommandError(
-            f"the files of task {plain(header.name)} changed since the node ran: "
-            "its records belong to the task as it was; put the files back"
-        )
-    return task
 
 
 def _write(tree: Tree, output: Path | None) -> None:

@@ -5,15 +5,22 @@ Law: reads only, and asks the node nothing. What the node wrote about itself
 counts as present only while that very process holds the home.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from cli.failures import CommandError
+from cli.text import plain
 from gossip.home import Home
 from swarm.statistics import Direction
 from swarm.verdict import Yardstick
+
+if TYPE_CHECKING:
+    from experiments.task_folder import LoadedTask
 
 
 @dataclass(frozen=True, slots=True)

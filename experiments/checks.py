@@ -205,7 +205,8 @@ class Checks:
         return self._swarm.sign(challenge_message(record))
 
     async def _remember(self) -> None:
-        await self._swarm.remember(_CHECKING, pack(sorted(self._under_way)))
+        begun = {*self._interrupted, *self._under_way}
+        await self._swarm.remember(_CHECKING, pack(sorted(begun)))
 
 
 def paired_mean(pairs: Sequence[tuple[int, int, int]]) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from experiments.run import HOLDOUT, VALIDATION, Exam, RunRequest, RunResult, challenge
+from experiments.run import CHEATING, HOLDOUT, VALIDATION, Exam, RunRequest, RunResult, challenge
 from swarm.challenge import Challenge
 from swarm.records import Pair
 from swarm.task import Task
@@ -50,6 +50,11 @@ class Replicated:
     isolation: str = "none"
     reason: str = ""
 
+    @property
+    def cheated(self) -> bool:
+        """Whether the candidate was caught at a score that is not honestly its own."""
+        return self.reason.startswith("the candidate") and CHEATING in self.reason
+
 
 def as_checked(request: RunRequest, arm: str, slice_seed: int) -> RunRequest:
     """A run as a replication makes it, with its exams; the base's and the baseline's are alike."""
@@ -67,6 +72,8 @@ async def replicate(
     task: Task,
     code: bool,
     run: Run,
+    with_baseline: bool = True,
+    on_seed: Callable[[Replicated], None] = lambda found: None,
 ) -> Replicated:
     """
     Measure a win on every seed of its challenge, until a run fails.
@@ -76,9 +83,13 @@ async def replicate(
         candidate: Tree of the win.
         drawn: By this node's signature over the win's id.
         code: One of the trees changes more than knobs and needs isolation.
+        with_baseline: Run the task's baseline too, which a record needs.
+        on_seed: Told what has been measured after each seed.
     """
     found = Replicated()
-    arms = {"base": base, "candidate": candidate, "baseline": task.baseline}
+    arms = {"base": base, "candidate": candidate}
+    if with_baseline:
+        arms["baseline"] = task.baseline
     for seed in drawn.seeds:
         results = await _runs(arms, seed, drawn.slice_seed, code, run)
         found.milliseconds += sum(result.wall_milliseconds for result in results.values())
@@ -90,6 +101,7 @@ async def replicate(
             found.reason = _reason(failed[-1], results[failed[-1]])
             break
         _add(found, seed, results, splits=task.harness == "stream")
+        on_seed(found)
     return found
 
 
@@ -109,13 +121,11 @@ async def _runs(
 
 
 def _add(found: Replicated, seed: int, results: Mapping[str, RunResult], *, splits: bool) -> None:
-    base, candidate, baseline = (
-        [score.value_nano for score in results[arm].scores]
-        for arm in ("base", "candidate", "baseline")
-    )
+    values = {arm: [score.value_nano for score in results[arm].scores] for arm in results}
+    base, candidate = values["base"], values["candidate"]
     found.pairs.append(Pair(seed, base[0], candidate[0]))
     found.challenge_pairs.append(Pair(seed, base[1], candidate[1]))
-    found.baseline.append((seed, baseline[1]))
+    found.baseline += [(seed, values["baseline"][1])] if "baseline" in values else []
     found.holdouts += candidate[2:] if splits else []
 
 

@@ -45,7 +45,7 @@ class Ran:
         return json.loads(self.out)
 
 
-def swarm(*words: str, home: Path | None = None, **environment: str) -> Ran:
+def swarm(*words: str, home: Path | None = None, timeout_s: float = 60, **environment: str) -> Ran:
     """Run the command line as a process of its own, as a person does."""
     where = [] if home is None else ["--home", str(home)]
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SWARM_")}
@@ -56,7 +56,7 @@ def swarm(*words: str, home: Path | None = None, **environment: str) -> Ran:
         env=kept | {"COLUMNS": "160", "HOME": str(REPOSITORY / "nowhere")} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout_s,
         check=False,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
