@@ -33,7 +33,9 @@ from experiments.run_cache import RunCache, RunKey
 from experiments.sandbox import Sandbox
 from experiments.stream import StreamHarness
 from experiments.workspace import remove_leftovers, workspace
+from swarm.settings import Accept
 from swarm.task import Task
+from swarm.tree import TreeError, check_bounds
 
 __all__ = [
     "IsolationNeededError",
@@ -71,11 +73,20 @@ class Runner:
         scratch: Folder for the runs' files; what a killed node left there is removed.
         runs: Where results are remembered.
         workers: How many runs go on at once.
+        accept: `knobs` refuses strangers' code even where it could be isolated.
     """
 
     def __init__(
-        self, task: Task, harness: Harness, *, scratch: Path, runs: RunCache, workers: int
+        self,
+        task: Task,
+        harness: Harness,
+        *,
+        scratch: Path,
+        runs: RunCache,
+        workers: int,
+        accept: Accept = "code",
     ) -> None:
+        self._accept = accept
         self._task = task
         self._harness = harness
         self._scratch = scratch
@@ -93,7 +104,7 @@ class Runner:
     @property
     def code_allowed(self) -> bool:
         """Whether trees with strangers' code may run here."""
-        return self._harness.isolates
+        return self._harness.isolates and self._accept == "code"
 
     @property
     def compute_cap_cpu_seconds(self) -> float:
@@ -138,6 +149,10 @@ class Runner:
         )
         return result
 
+    def remembers(self, request: RunRequest) -> bool:
+        """Whether `run` would answer at once."""
+        return self._runs.get(self._key(request)) is not None
+
     async def run(self, request: RunRequest, progress: ReportProgress | None = None) -> RunResult:
         """
         The result of a request: remembered, or run now once a worker is free.
@@ -151,11 +166,12 @@ class Runner:
             WorkspaceError: The tree is not the one its hash names.
             RunnerError: The harness itself cannot work.
         """
-        if request.code and not self._harness.isolates:
-            raise IsolationNeededError(
-                f"code diffs do not run under {self.isolation!r}: this task needs "
-                f"{self._needed()}; `swarm doctor` says what this system lacks"
-            )
+        if request.code and not self.code_allowed:
+            raise IsolationNeededError(self._why_no_code())
+        try:
+            check_bounds(request.tree, self._task.baseline)
+        except TreeError as error:
+            return self._refused(str(error))
         key = self._key(request)
         while (under_way := self._under_way.get(key)) is not None:
             await under_way.wait()
@@ -181,6 +197,10 @@ class Runner:
             request.probe,
         )
 
+    def _refused(self, reason: str) -> RunResult:
+        """The result of a tree that is not run: too large, so it may carry the answers."""
+        return RunResult(RunStatus.CRASHED, None, (), 0, 0, 0, 0, self.isolation, reason)
+
     def _judged(self, key: RunKey, result: RunResult) -> RunResult:
         """The result, or a crash where another seed gave the same weights: nothing was trained."""
         if not result.weights_hash:
@@ -198,9 +218,15 @@ class Runner:
             log_tail=f"{result.log_tail}\n{reason}",
         )
 
-    def _needed(self) -> str:
+    def _why_no_code(self) -> str:
+        if self._accept == "knobs":
+            return "code diffs do not run here: the settings accept knobs only (search.accept)"
         stream = self._task.harness == "stream"
-        return "Landlock and seccomp (Linux 5.13 or newer)" if stream else "bubblewrap or podman"
+        needed = "Landlock and seccomp (Linux 5.13 or newer)" if stream else "bubblewrap or podman"
+        return (
+            f"code diffs do not run under {self.isolation!r}: this task needs {needed}; "
+            "`swarm doctor` says what this system lacks"
+        )
 
     async def _run(self, request: RunRequest, progress: ReportProgress) -> RunResult:
         """Run it, again where its supervisor or the forkserver was killed from outside."""
@@ -237,6 +263,7 @@ def open_runner(
     runs: RunCache,
     workers: int,
     sandbox: Sandbox,
+    accept: Accept = "code",
     niceness: int = 10,
 ) -> Runner:
     """
@@ -249,6 +276,7 @@ def open_runner(
         runs: Where results are remembered.
         workers: How many runs go on at once.
         sandbox: For all code of a tree; one that serves the task's harness.
+        accept: As for `Runner`.
         niceness: Added to the priority of all processes.
 
     Raises:
@@ -281,7 +309,7 @@ def open_runner(
             niceness=niceness,
             scratch=scratch,
         )
-    return Runner(task, harness, scratch=scratch, runs=runs, workers=workers)
+    return Runner(task, harness, scratch=scratch, runs=runs, workers=workers, accept=accept)
 
 
 def _frozen_files(loaded: LoadedTask) -> Mapping[str, Path]:

@@ -2,8 +2,8 @@
 Whether a model answers from nothing but the bytes before.
 
 Some windows are asked a second time, of another child that shares nothing with
-the first but the weights: in another order, so in other batches, and each with
-its end, from a random byte on, replaced by that of another window. What a model
+the first but the weights: in another order, so in other batches, and most with
+their end, from a random byte on, replaced by that of another window. What a model
 may use for the bytes before the splice is the same both times, so its answers
 are. Attention to later bytes, to other windows of the batch or to earlier ones
 all give answers that differ, and so does answering otherwise when checked.
@@ -25,6 +25,9 @@ from experiments.scoring import Batch
 
 TOLERANCE_BITS = 1e-4 / np.log(2)
 """How far two answers may lie apart, 1e-4 nats: batches of another shape round otherwise."""
+
+WHOLE_SHARE = 0.25
+"""Share of the windows that keep their end, so that the last answer is compared too."""
 
 
 class SpliceProbe:
@@ -71,8 +74,9 @@ class SpliceProbe:
         costs = np.concatenate(self._costs)[order]
         context = inputs.shape[1]
         others = np.roll(inputs, int(self._random.integers(1, count)), axis=0)
-        places = self._random.integers(1, context, (count, 1))
-        kept = np.indices((count, context))[1] < places
+        places = self._random.integers(1, context, count)
+        places[self._random.random(count) < WHOLE_SHARE] = context
+        kept = np.indices((count, context))[1] < places.reshape(-1, 1)
         spliced = np.where(kept, inputs, others)
         for start in range(0, count, size):
             rows = slice(start, start + size)

@@ -18,6 +18,7 @@ import mmap
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,8 +145,8 @@ class _Run:
         return tuple(paper.score() for paper in papers)
 
     def _check(self, probe: SpliceProbe, sheet: _AnswerSheet, examiner: Examiner) -> None:
-        """Ask the second child, once the first has gone and left no word in their memory."""
-        self._logits[:] = bytes(len(self._logits))
+        """Ask the second child, which has run no line of the tree while the first lived."""
+        wipe(self._logits)
         sheet.child.start_clock()
         sheet.shown.update(self._order.exams)
         for spliced in probe.batches(BATCH_WINDOWS):
@@ -211,9 +212,18 @@ class _AnswerSheet:
                 if frame.kind == RESULT:
                     break
         except RunFailed as failure:
-            reason = failure.reason[-MAX_REASON:] if self.shown <= {VALIDATION} else WITHHELD
-            raise RunFailed(failure.status, reason) from None
+            raise RunFailed(failure.status, told(failure.reason, self.shown)) from None
         self._leading.clear()
+
+
+def told(reason: str, shown: AbstractSet[Exam]) -> str:
+    """What may be said of a child's account of its failure once it was shown these exams."""
+    return reason[-MAX_REASON:] if shown <= {VALIDATION} else WITHHELD
+
+
+def wipe(memory: mmap.mmap) -> None:
+    """Leave no word from one child to the next."""
+    memory[:] = bytes(len(memory))
 
 
 def _chunks(windows: Iterable[bytes]) -> Iterator[bytes]:
