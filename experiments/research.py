@@ -94,11 +94,12 @@ class Research:
         self._author = author
         self._search = search
         self._workers = workers
-        self._limit = limit
+        before = history.count()
+        self._limit = None if limit is None else before + limit
         self._report = report
         self._uniform = uniform
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
-        self._state = _Progress(interrupted=self._interrupted())
+        self._state = _Progress(started=before, interrupted=self._interrupted())
         self._champion = self._remembered_champion()
         self._checks = Checks(
             task,
@@ -128,15 +129,26 @@ class Research:
         Args:
             news: Gives an event that is set when the board next changes.
         """
+        self._report_earlier()
         await self._measure_baseline()
         async with trio.open_nursery() as nursery:
             for _ in range(self._workers):
                 nursery.start_soon(self._work, news)
 
+    def _report_earlier(self) -> None:
+        trials = self._history.all()
+        if not trials:
+            return
+        record = self._champion.record
+        title = None if record is None else self._swarm.board.wins[record].title
+        wins = sum(trial.outcome == "win" for trial in trials)
+        self._report(events.GoingOn(len(trials), wins, title))
+
     async def _measure_baseline(self) -> None:
-        self._report(events.Preparing("Running the unchanged baseline on this machine first."))
         seed = self._seeds(tree_hash(self._task.baseline))[0]
         request = RunRequest(self._task.baseline, tree_hash(self._task.baseline), seed, code=False)
+        if not self._runner.remembers(request):
+            self._report(events.Preparing("Running the unchanged baseline on this machine first."))
         result = await self._runner.calibrate(request, self._progress_of(0, "baseline", seed))
         assert result.value_nano is not None
         if self._champion.record is None:
@@ -328,7 +340,13 @@ class Research:
         def tell(progress: Progress) -> None:
             self._report(
                 events.RunProgress(
-                    number, arm, seed, progress.tokens, progress.budget_tokens, progress.loss
+                    number,
+                    arm,
+                    seed,
+                    progress.phase,
+                    progress.tokens,
+                    progress.budget_tokens,
+                    progress.loss,
                 )
             )
 

@@ -153,6 +153,10 @@ class Runner:
         """Whether `run` would answer at once."""
         return self._runs.get(self._key(request)) is not None
 
+    def remembers(self, request: RunRequest) -> bool:
+        """Whether `run` would answer at once."""
+        return self._runs.get(self._key(request)) is not None
+
     async def run(self, request: RunRequest, progress: ReportProgress | None = None) -> RunResult:
         """
         The result of a request: remembered, or run now once a worker is free.

@@ -11,7 +11,39 @@ from dataclasses import dataclass
 
 from swarm.hypothesis import Hypothesis
 from swarm.records import RecordId
-from swarm.statistics import Effect
+from swarm.statistics import Direction, Effect
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """
+    A node begins.
+
+    Attributes:
+        task, metric, unit, direction, goal, min_effect: What it works on, as the task says.
+        workers: Experiments at once; 0 where it observes.
+        home: Its folder.
+        nickname: May be empty.
+    """
+
+    task: str
+    metric: str
+    unit: str
+    direction: Direction
+    goal: float | None
+    min_effect: float
+    workers: int
+    home: str
+    nickname: str
+
+
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """Earlier runs of this node have left something; `champion` is what it builds on, if any."""
+
+    experiments: int
+    wins: int
+    champion: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +105,14 @@ class RunProgress:
     """
     A training run has consumed this many tokens; `loss` in nats per token, if known.
 
+    `phase` is `train` or `evaluate`, where `tokens` are bytes.
     `number` is the experiment's, 0 for the baseline, below 0 for checks of peers' wins.
     """
 
     number: int
     arm: str
     seed: int
+    phase: str
     tokens: int
     budget_tokens: int
     loss: float | None
@@ -147,12 +181,13 @@ class CheckFinished:
 
 @dataclass(frozen=True, slots=True)
 class WinAccepted:
-    """A win, own or foreign, is now on the board."""
+    """A win, own or foreign, is now on the board, and `more` that are not told of."""
 
     record: RecordId
     title: str
     nickname: str
     own: bool
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +214,9 @@ class Stopping:
 
 
 Event = (
-    Listening
+    Started
+    | GoingOn
+    | Listening
     | NetworkTrouble
     | PeerConnected
     | PeerDisconnected
