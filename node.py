@@ -144,7 +144,6 @@ class Node:
 
     async def live(self) -> None:
         """Run until a signal, or until the experiments asked for are done."""
-        self._report(self._beginning())
         network = self._settings.network
         async with (
             open_libp2p_transport(
@@ -165,23 +164,6 @@ class Node:
             await self._until_stopped()
             await self._farewell(sync)
             nursery.cancel_scope.cancel()
-
-    def _beginning(self) -> events.Started:
-        task, node = self._task, self._settings.node
-        return events.Started(
-            task=task.name,
-            metric=task.metric.name,
-            unit=task.metric.unit,
-            direction=task.metric.direction,
-            goal=task.metric.goal,
-            min_effect=task.min_effect,
-            workers=0 if node.observe else self._workers(),
-            home=str(self._home.root),
-            nickname=node.nickname,
-        )
-
-    def _workers(self) -> int:
-        return self._settings.node.workers or max(1, self._probe.cores - 1)
 
     def _listen_addrs(self) -> tuple[str, ...]:
         last = cast("list[str]", self._home.read_status().get("listen_addrs", []))
@@ -232,7 +214,7 @@ class Node:
 
     async def _do_research(self) -> None:
         node = self._settings.node
-        workers = self._workers()
+        workers = node.workers or max(1, self._probe.cores - 1)
         runs = RunCache(self._home.runs)
         async with open_runner(
             self._loaded,
@@ -241,6 +223,7 @@ class Node:
             runs=runs,
             workers=workers,
             sandbox=best_sandbox(self._task.harness),
+            accept=self._settings.search.accept,
             niceness=node.nice,
         ) as runner:
             self._research = Research(

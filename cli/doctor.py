@@ -8,45 +8,26 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from rich.text import Text
-
+from cli.finding import Finding, line
 from cli.hints import spelled
+from cli.isolation import isolation_findings
 from cli.output import console, size
 from cli.settings_file import SettingsError, load_settings
 from cli.text import plain
 from experiments.probe import probe
-from experiments.sandbox import available_sandboxes
 from gossip.home import Home
 from gossip.identity import IdentityError, load
 from gossip.journal import Journal
 from gossip.journal_faults import JournalError
 from swarm.hardware import Probe, hardware_class
-
-Level: TypeAlias = Literal["ok", "note", "missing"]
+from swarm.settings import Accept, Settings
 
 SYMPY_VERSION = "1.14.0"
 ENOUGH_DISK_BYTES = 1024**3
 _CHECKED_BYTES = 256 * 1024**2
-_SIGNS: dict[Level, tuple[str, str]] = {
-    "ok": ("✓", "green"),
-    "note": ("!", "yellow"),
-    "missing": ("✗", "bold red"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: `fix` says what to do where `level` is not ok."""
-
-    level: Level
-    subject: str
-    words: str
-    fix: str = ""
 
 
 def doctor(root: Path) -> int:
@@ -59,7 +40,7 @@ def doctor(root: Path) -> int:
     screen = console()
     worst = 0
     for finding in examine(Home(root)):
-        screen.print(_line(finding), soft_wrap=True)
+        screen.print(line(finding), soft_wrap=True)
         worst = max(worst, finding.level == "missing")
     screen.print(f"\n{spelled(_verdict(Home(root), bool(worst)))}", soft_wrap=True)
     return worst
@@ -79,7 +60,7 @@ def examine(home: Home) -> Iterator[Finding]:
     yield _torch()
     yield _sympy()
     yield _compiler()
-    yield _isolation()
+    yield from isolation_findings(_accept(home))
     yield _disk(home)
     yield _node(home)
     yield _identity(home)
@@ -134,16 +115,12 @@ def _compiler() -> Finding:
     )
 
 
-def _isolation() -> Finding:
-    names = [name for name, sandbox in available_sandboxes().items() if sandbox.isolates]
-    if names:
-        return Finding("ok", "isolation", f"{', '.join(names)}: can run changed code of peers")
-    return Finding(
-        "note",
-        "isolation",
-        "none: this node turns knobs, and refuses changed code",
-        "Linux 5.13 or later with Landlock; the node takes part without",
-    )
+def _accept(home: Home) -> Accept:
+    """The policy of the settings; the default where they cannot be read, as is said below."""
+    try:
+        return _load_settings(home).search.accept
+    except SettingsError:
+        return Settings().search.accept
 
 
 def _disk(home: Home) -> Finding:
@@ -173,13 +150,17 @@ def _identity(home: Home) -> Finding:
 
 def _settings(home: Home) -> Finding:
     try:
-        load_settings(home_file=home.settings, profile=None, environment=os.environ, flags={})
+        _load_settings(home)
     except SettingsError as error:
         return Finding("missing", "settings", "cannot be used", str(error))
     words = (
         str(home.settings) if home.settings.exists() else f"defaults; yours go in {home.settings}"
     )
     return Finding("ok", "settings", words)
+
+
+def _load_settings(home: Home) -> Settings:
+    return load_settings(home_file=home.settings, profile=None, environment=os.environ, flags={})
 
 
 def _journals(home: Home) -> Iterator[Finding]:
@@ -205,11 +186,3 @@ def _version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _line(finding: Finding) -> Text:
-    sign, style = _SIGNS[finding.level]
-    line = Text.assemble((sign, style), f" {finding.subject:<10} {finding.words}")
-    for part in finding.fix.splitlines():
-        line.append(f"\n{'':13}{part}", "cyan")
-    return line

@@ -35,7 +35,6 @@ from experiments.stream import StreamHarness
 from experiments.workspace import remove_leftovers, workspace
 from swarm.settings import Accept
 from swarm.task import Task
-from swarm.tree import TreeError, check_bounds
 
 __all__ = [
     "IsolationNeededError",
@@ -149,14 +148,6 @@ class Runner:
         )
         return result
 
-    def remembers(self, request: RunRequest) -> bool:
-        """Whether `run` would answer at once."""
-        return self._runs.get(self._key(request)) is not None
-
-    def remembers(self, request: RunRequest) -> bool:
-        """Whether `run` would answer at once."""
-        return self._runs.get(self._key(request)) is not None
-
     async def run(self, request: RunRequest, progress: ReportProgress | None = None) -> RunResult:
         """
         The result of a request: remembered, or run now once a worker is free.
@@ -172,10 +163,6 @@ class Runner:
         """
         if request.code and not self.code_allowed:
             raise IsolationNeededError(self._why_no_code())
-        try:
-            check_bounds(request.tree, self._task.baseline)
-        except TreeError as error:
-            return self._refused(str(error))
         key = self._key(request)
         while (under_way := self._under_way.get(key)) is not None:
             await under_way.wait()
@@ -200,10 +187,6 @@ class Runner:
             request.exams,
             request.probe,
         )
-
-    def _refused(self, reason: str) -> RunResult:
-        """The result of a tree that is not run: too large, so it may carry the answers."""
-        return RunResult(RunStatus.CRASHED, None, (), 0, 0, 0, 0, self.isolation, reason)
 
     def _judged(self, key: RunKey, result: RunResult) -> RunResult:
         """The result, or a crash where another seed gave the same weights: nothing was trained."""

@@ -7,7 +7,7 @@ how to say that it is wrong is the business of `cli.settings_file`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ from swarm.strategy import FAMILIES
 MAX_NICKNAME_LENGTH = 32
 
 Multiaddr = Annotated[str, Field(pattern=r"^/(ip4|ip6|dns|dns4|dns6|dnsaddr)/\S+$", max_length=256)]
+Accept = Literal["knobs", "code"]
 Family = Annotated[str, Field(pattern="^(" + "|".join(FAMILIES) + ")$")]
 
 
@@ -52,6 +53,8 @@ class NetworkSettings(_Section):
 class SearchSettings(_Section):
     """Bounds a person puts on the search."""
 
+    accept: Accept = "code"
+    """What to run of peers' changes; `code` needs real isolation and is `knobs` without."""
     fold_share: float = Field(default=0.25, ge=0, le=1)
     """The most of this node's compute that may go into folding peers' wins."""
     replicate_share: float = Field(default=0.2, ge=0, le=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.sandbox import all_sandboxes, best_sandbox
 from experiments.task_folder import load_task
 from gossip.home import Home, open_home
 from gossip.journal import Journal, Stored
@@ -136,8 +137,23 @@ def test_a_sound_machine_is_ready(tmp_path: Path) -> None:
     assert said.status == 0
     for subject in ("python", "processor", "class", "torch", "corpus", "isolation", "journal"):
         assert f" {subject} " in said.out
-    assert "ready: start a node with `swarm start`" in said.out
+    assert "ready: start a node with `swarm start --home " in said.out
     assert not (tmp_path / "home").exists()
+
+
+def test_it_says_what_isolates_and_what_is_accepted(tmp_path: Path) -> None:
+    """What is used with what it holds, why others are not, and the policy in effect."""
+    home = open_home(tmp_path / "home")
+    said = swarm("doctor", home=home.root).out
+    for sandbox in all_sandboxes():
+        if sandbox.isolates and (reason := sandbox.missing()) is not None:
+            assert f"{sandbox.name} is not used: {reason}" in said
+    best = best_sandbox()
+    for subject, words in best.holds.items():
+        assert f"{subject:<10} {words}" in said
+    assert ("accepts    code diffs of peers" in said) == best_sandbox("command").isolates
+    home.settings.write_text('[search]\naccept = "knobs"\n')
+    assert "knob diffs only, as the settings say" in swarm("doctor", home=home.root).out
 
 
 def test_what_is_broken_is_named_with_its_fix(tmp_path: Path) -> None:

@@ -71,6 +71,15 @@ async def test_code_needs_isolation(tmp_path: Path) -> None:
         assert not psutil.Process().children()
 
 
+async def test_code_is_refused_where_the_settings_say_so(tmp_path: Path) -> None:
+    """`accept = "knobs"` holds whatever the isolation; knob diffs still run."""
+    async with open_tiny(tmp_path, accept="knobs") as runner:
+        assert not runner.code_allowed
+        with pytest.raises(IsolationNeededError, match=r"search\.accept"):
+            await runner.run(request(good(), code=True))
+        assert (await runner.run(request(good()))).status is RunStatus.COMPLETED
+
+
 async def test_another_tree_than_was_asked_for_does_not_run(tmp_path: Path) -> None:
     async with open_tiny(tmp_path) as runner:
         with pytest.raises(WorkspaceError, match="the files have the hash"):

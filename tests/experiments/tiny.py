@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.run_cache import RunCache
 from experiments.runner import Runner, RunRequest, open_runner
 from experiments.sandbox import Sandbox, best_sandbox
+from swarm.settings import Accept
 from swarm.task import Task, parse_task
 from swarm.tree import tree_hash
 
@@ -116,7 +117,12 @@ def request(source: str, *, seed: int = 0, code: bool = False) -> RunRequest:
 
 
 def open_tiny(
-    home: Path, *, sandbox: Sandbox | None = None, workers: int = 2, cache: Path | None = None
+    home: Path,
+    *,
+    sandbox: Sandbox | None = None,
+    workers: int = 2,
+    cache: Path | None = None,
+    accept: Accept = "code",
 ) -> Runner:
     """A runner for it that keeps its files in `home`."""
     home.mkdir(parents=True, exist_ok=True)
@@ -127,5 +133,6 @@ def open_tiny(
         runs=RunCache(home / "runs.sqlite"),
         workers=workers,
         sandbox=sandbox or best_sandbox(),
+        accept=accept,
         niceness=0,
     )
