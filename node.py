@@ -15,6 +15,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -33,20 +34,21 @@ from experiments.task_folder import LoadedTask, load_task
 from gossip import peer_book, trust_file
 from gossip.home import Home
 from gossip.identity import Identity, load_or_create
-from gossip.intake import Intake
+from gossip.intake import Intake, RecordExpiredError
 from gossip.journal import Journal
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.live_board import LiveBoard
+from gossip.notices import Notices
 from gossip.outbox import Outbox
 from gossip.ports import ports_of_last_time
 from gossip.redial import keep_connected
 from gossip.sync import Sync
-from gossip.sync_answers import ThreadStore
+from gossip.upkeep import KeptStore
 from swarm import events
 from swarm.board import Board
 from swarm.envelope import seal
 from swarm.hardware import hardware_class
-from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, Win, encode
+from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, encode
 from swarm.settings import Settings
 from swarm.tree import Tree
 from swarm.validation import Invalid, Scope, Valid, validate
@@ -57,7 +59,8 @@ STATUS_SECONDS = 1.0
 TRIALS_SECONDS = 5.0
 TRIALS_PER_RECORD = 64
 BOARD_SECONDS = 30.0
-RETENTION_SECONDS = 600.0
+RETENTION_SECONDS = 60.0
+NOTICES_SECONDS = 60.0
 FAREWELL_SECONDS = 8.0
 
 Report = Callable[[events.Event], None]
@@ -133,17 +136,21 @@ class Node:
         self._trusted = trust_file.load(home.trust)
         self._told_addrs: set[str] = set()
         self._scope = Scope(self._task.topic, self._task.id)
+        self._notices = Notices(report, identity.peer_id)
         self._intake = Intake(
             journal,
             self._disk,
             self._scope,
+            own=identity.peer_id,
+            known=self._live.knows,
             accepted=self._accepted,
-            refused=lambda reason, sender: report(events.RecordRefused(reason, sender)),
+            refused=self._notices.refused,
             now_ms=now_ms,
         )
 
     async def live(self) -> None:
         """Run until a signal, or until the experiments asked for are done."""
+        self._report(self._beginning())
         network = self._settings.network
         async with (
             open_libp2p_transport(
@@ -152,11 +159,12 @@ class Node:
                 self._listen_addrs(),
                 verdict=self._verdict,
                 outbox=Outbox(per_second=network.publish_per_second),
-                on_trouble=self._trouble,
+                on_trouble=self._notices.trouble,
             ) as transport,
             trio.open_nursery() as nursery,
         ):
             self._transport = transport
+            await self._live.drop_unkept(now_ms())
             sync = self._sync(transport)
             for service in self._services(sync):
                 nursery.start_soon(service)
@@ -165,14 +173,33 @@ class Node:
             await self._farewell(sync)
             nursery.cancel_scope.cancel()
 
+    def _beginning(self) -> events.Started:
+        task, node = self._task, self._settings.node
+        return events.Started(
+            task=task.name,
+            metric=task.metric.name,
+            unit=task.metric.unit,
+            direction=task.metric.direction,
+            goal=task.metric.goal,
+            min_effect=task.min_effect,
+            workers=0 if node.observe else self._workers(),
+            home=str(self._home.root),
+            nickname=node.nickname,
+        )
+
+    def _workers(self) -> int:
+        return self._settings.node.workers or max(1, self._probe.cores - 1)
+
     def _listen_addrs(self) -> tuple[str, ...]:
-        last = cast("list[str]", self._home.read_status().get("listen_addrs", []))
-        return ports_of_last_time(self._settings.network.listen_addrs, last)
+        said = self._home.read_status().get("listen_addrs")
+        last = cast("list[object]", said) if isinstance(said, list) else []
+        addrs = [addr for addr in last if isinstance(addr, str)]
+        return ports_of_last_time(self._settings.network.listen_addrs, addrs)
 
     def _sync(self, transport: Libp2pTransport) -> Sync:
         return Sync(
             transport,
-            ThreadStore(self._journal, self._disk),
+            KeptStore(self._journal, self._disk, lambda: self._live.board, now_ms),
             self._intake.offer,
             scope=f"{self._task.topic}#{SCHEMA_VERSION}",
             kinds=KINDS,
@@ -191,6 +218,7 @@ class Node:
             partial(_every, TRIALS_SECONDS, self._publish_trials),
             partial(_every, BOARD_SECONDS, self._live.save),
             partial(_every, RETENTION_SECONDS, lambda: self._live.drop_unkept(now_ms())),
+            partial(_every, NOTICES_SECONDS, self._notices.end_period),
         ]
 
     async def _until_stopped(self) -> None:
@@ -214,7 +242,7 @@ class Node:
 
     async def _do_research(self) -> None:
         node = self._settings.node
-        workers = node.workers or max(1, self._probe.cores - 1)
+        workers = self._workers()
         runs = RunCache(self._home.runs)
         async with open_runner(
             self._loaded,
@@ -245,7 +273,7 @@ class Node:
         """Tell peers what is left to tell and hear them once more."""
         with trio.move_on_after(FAREWELL_SECONDS):
             await self._publish_trials()
-            await sync.once()
+            await sync.once(FAREWELL_SECONDS)
         await self._live.save()
         await self._write_status()
 
@@ -267,11 +295,8 @@ class Node:
             peer_book.load(self._home.peers),
             (*network.join, *network.bootstrap_peers),
             now_ms=now_ms,
-            on_trouble=self._trouble,
+            on_trouble=self._notices.trouble,
         )
-
-    def _trouble(self, message: str) -> None:
-        self._report(events.NetworkTrouble(message))
 
     def _verdict(self, data: bytes) -> bool:
         """Whether gossip may pass a message on; quick, as it runs inside the network."""
@@ -283,19 +308,19 @@ class Node:
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         self._live.add(batch)
-        for valid in batch:
-            if isinstance(valid.record, Win):
-                own = valid.record.author == self._identity.peer_id
-                self._report(
-                    events.WinAccepted(valid.id, valid.record.title, valid.record.nickname, own)
-                )
+        self._notices.accepted(batch)
 
     # What must last
 
     async def _publish_trials(self) -> None:
-        """Tell peers of experiments they have not heard of; the same batch has the same id."""
+        """
+        Tell peers of experiments they have not heard of; the same batch has the same id.
+
+        What is too old for any peer to keep counts as told.
+        """
         while trials := self._history.unpublished(TRIALS_PER_RECORD):
-            await self.publish(trials_record(self._author, trials))
+            with suppress(RecordExpiredError):
+                await self.publish(trials_record(self._author, trials))
             self._history.mark_published(trials)
 
     async def _write_status(self) -> None:
@@ -304,7 +329,12 @@ class Node:
             if multiaddr not in self._told_addrs:
                 self._report(events.Listening(multiaddr))
         self._told_addrs |= set(addrs)
-        self._home.write_status(self._status())
+        try:
+            self._home.write_status(self._status())
+        except OSError as error:
+            self._notices.trouble(
+                f"cannot write {self._home.status} ({error.strerror}): free some disk space"
+            )
 
     def _status(self) -> dict[str, object]:
         own = self._author.peer_id
@@ -342,7 +372,7 @@ class Node:
         try:
             self._trusted = trust_file.load(self._home.trust)
         except trust_file.TrustError as error:
-            self._trouble(str(error))
+            self._notices.trouble(str(error))
         return self._trusted | {self._identity.peer_id}
 
     def sign(self, message: bytes) -> bytes:

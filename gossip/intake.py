@@ -1,24 +1,25 @@
 """
 The one door through which a record becomes known, own and foreign alike.
 
-bytes → `validate` (is it a record at all?) → `admit` (now, or later?) →
-journal → whoever keeps the board.
+bytes → `validate` (is it a record at all?) → known already? → `admit` (now, or
+later?) → journal → whoever keeps the board.
 
 Law: the only writer of records. `offer` waits only while the queue to the disk
 is full and never raises for what a peer sent; `commit` returns when the record
-is durable.
+is durable. An author's quota is charged for new records alone, and this node's
+own are not charged at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
 from gossip.journal import Journal, Stored
-from swarm.admission import Admit, Defer, Deferred, Quotas, admit
-from swarm.records import RecordId, kind_of
+from swarm.admission import Admit, Defer, Deferred, Quotas, admit, is_expired
+from swarm.records import PeerId, RecordId, kind_of
 from swarm.validation import Invalid, Scope, Valid, validate
 
 QUEUE_RECORDS = 4096
@@ -31,10 +32,14 @@ class RecordRefusedError(Exception):
     """An own record did not pass the door; the text says why."""
 
 
+class RecordExpiredError(RecordRefusedError):
+    """An own batch of trials is so old that no peer would keep it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     valid: Valid
-    stored: trio.Event
+    stored: trio.Event = field(default_factory=trio.Event)
 
 
 class Intake:
@@ -43,6 +48,8 @@ class Intake:
 
     Args:
         disk: One token: whoever holds it may use the journal.
+        own: This node's peer id.
+        known: Whether a record is here already; quick.
         accepted: Called with each batch of records that is new and now durable.
         refused: Called with the reason and the sender of what was refused.
         now_ms: The wall clock, Unix epoch milliseconds.
@@ -54,6 +61,8 @@ class Intake:
         disk: trio.CapacityLimiter,
         scope: Scope,
         *,
+        own: PeerId,
+        known: Callable[[RecordId], bool],
         accepted: Callable[[Sequence[Valid]], None],
         refused: Callable[[str, str], None],
         now_ms: Callable[[], int],
@@ -61,36 +70,46 @@ class Intake:
         self._journal = journal
         self._disk = disk
         self._scope = scope
+        self._own = own
+        self._known = known
         self._accepted = accepted
         self._refused = refused
         self._now_ms = now_ms
         self._quotas = Quotas()
-        self._deferred: Deferred[_Waiting] = Deferred(DEFERRED_RECORDS)
+        self._deferred: Deferred[Valid] = Deferred(DEFERRED_RECORDS)
         self._send, self._receive = trio.open_memory_channel[_Waiting](QUEUE_RECORDS)
 
-    async def offer(self, envelope: bytes, sender: str) -> None:
-        """Take in what a peer sent; it is judged now and stored soon."""
+    async def offer(self, envelope: bytes, sender: str) -> bool:
+        """
+        Take in what a peer sent; it is judged now and stored soon.
+
+        Returns:
+            Whether it was of use: valid, new here, and not to be stored later.
+        """
         try:
             valid = validate(envelope, self._scope)
         except Invalid as refusal:
             self._refused(str(refusal), sender)
-            return
-        await self._admit(_Waiting(valid, trio.Event()))
+            return False
+        return await self._admit(valid)
 
     async def commit(self, envelope: bytes) -> RecordId:
         """
         Take in an own record and wait until it is durable.
 
         Raises:
+            RecordExpiredError: It holds trials that are too old to be kept.
             RecordRefusedError: It would be refused by every peer too.
         """
         try:
-            waiting = _Waiting(validate(envelope, self._scope), trio.Event())
+            waiting = _Waiting(validate(envelope, self._scope))
         except Invalid as refusal:
             raise RecordRefusedError(
                 f"this node made a record that nobody would accept: {refusal}"
             ) from None
-        await self._admit(waiting)
+        if is_expired(waiting.valid.record, self._now_ms()):
+            raise RecordExpiredError("trials of over 48 hours ago are kept by nobody")
+        await self._send.send(waiting)
         await waiting.stored.wait()
         return waiting.valid.id
 
@@ -101,19 +120,25 @@ class Intake:
             async for first in self._receive:
                 await self._store([first, *self._queued()])
 
-    async def _admit(self, waiting: _Waiting) -> None:
-        valid = waiting.valid
-        verdict = admit(valid.record, len(valid.envelope), self._now_ms(), self._quotas)
-        if isinstance(verdict, Admit):
-            await self._send.send(waiting)
-        elif isinstance(verdict, Defer):
-            self._deferred.add(valid.id, waiting, verdict.until_ms)
+    async def _admit(self, valid: Valid) -> bool:
+        """Queue a foreign record for the disk, unless it is known, too old or too early."""
+        now_ms = self._now_ms()
+        if self._known(valid.id) or is_expired(valid.record, now_ms):
+            return False
+        if valid.record.author != self._own:
+            verdict = admit(valid.record, len(valid.envelope), now_ms, self._quotas)
+            if isinstance(verdict, Defer):
+                self._deferred.add(valid.id, valid, verdict.until_ms)
+            if not isinstance(verdict, Admit):
+                return False
+        await self._send.send(_Waiting(valid))
+        return True
 
     async def _retry(self) -> None:
         while True:
             await trio.sleep(DEFERRED_POLL_SECONDS)
-            for _, waiting in self._deferred.due(self._now_ms()):
-                await self._admit(waiting)
+            for _, valid in self._deferred.due(self._now_ms()):
+                await self._admit(valid)
 
     def _queued(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

@@ -24,6 +24,12 @@ def message_id(data: bytes) -> bytes:
     return hashlib.sha256(data).digest() if payload is None else cid_of(payload).encode()
 
 
+def claimed_id(data: bytes) -> str | None:
+    """The id of the record in an envelope whose signature nobody has checked yet. Total."""
+    payload = _payload(data)
+    return None if payload is None else cid_of(payload)
+
+
 def _payload(data: bytes) -> bytes | None:
     """The payload field of a signed envelope in protobuf, or None."""
     at = 0

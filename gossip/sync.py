@@ -7,8 +7,8 @@ is missing in bounded batches. What gossip lost and what late joiners missed
 arrives this way.
 
 Law: pulling is idempotent and one partner at a time; a partner that lies,
-stalls or talks garbage costs at most its turn, and then rests. What arrives is
-bytes for ``accept`` to judge: nothing is believed here.
+stalls, talks garbage or sends much that is of no use costs at most its turn, and
+then rests. What arrives is bytes for ``accept`` to judge: nothing is believed here.
 
 Protocol: ``/research-swarm/sync/1.0.0``, messages in `gossip.sync_messages`.
 """
@@ -20,12 +20,13 @@ import math
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 
 from gossip.backoff import Backoff
 from gossip.digest import Index, differing, index_of, missing
+from gossip.message_id import claimed_id
 from gossip.sync_answers import Answers, Store
 from gossip.sync_messages import (
     MAX_IDS_PER_FETCH,
@@ -42,11 +43,13 @@ from gossip.sync_messages import (
     write_question,
 )
 from gossip.transport import CallError, PeerId, Transport
+from swarm.records import RecordId
 
 _log = logging.getLogger(__name__)
 
-Accept = Callable[[bytes, PeerId], Awaitable[object]]
-"""Judges one envelope from a peer. Must not raise for what the envelope holds."""
+Accept = Callable[[bytes, PeerId], Awaitable[bool]]
+"""Judges one envelope from a peer and says whether it was of use. Must not raise for
+what the envelope holds."""
 
 CALL_S = 10.0
 MAX_IDS_PER_TURN = 100_000
@@ -54,6 +57,8 @@ MAX_RECORDS_PER_TURN = 20_000
 ASKED_LIMIT = 20_000
 ASK_AGAIN_S = 600.0
 REST_MOST_S = 300.0
+USELESS_RECORDS = 64
+VISIT_AGAIN_S = 5.0
 
 
 @dataclass(slots=True)
@@ -63,13 +68,19 @@ class Turn:
 
     Attributes:
         fetched: Envelopes received.
+        useful: Those of them that were new and good.
         more: The turn ended before the partner's records did, and it was of use.
-        held: How many records of each kind we held when the turn came to it.
     """
 
     fetched: int = 0
+    useful: int = 0
     more: bool = False
-    held: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def wasted(self) -> bool:
+        """Whether much came and most of it was of no use."""
+        useless = self.fetched - self.useful
+        return useless > max(USELESS_RECORDS, self.useful)
 
 
 class Sync:
@@ -84,6 +95,7 @@ class Sync:
         kinds: The kinds of records, in the order to pull them.
         interval_s: Seconds between pulls from a random peer.
         turn_s: Seconds that one partner's turn may take.
+        identify: The id of the record that an envelope says it holds, if it does.
         uniform: Draws a float in [0, 1).
     """
 
@@ -97,6 +109,7 @@ class Sync:
         kinds: Sequence[str],
         interval_s: float = 20.0,
         turn_s: float = 60.0,
+        identify: Callable[[bytes], RecordId | None] = claimed_id,
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport
@@ -106,6 +119,7 @@ class Sync:
         self._kinds = tuple(kinds)
         self._interval_s = interval_s
         self._turn_s = turn_s
+        self._identify = identify
         self._uniform = uniform
         self._asked = _Asked()
         self._due: OrderedDict[PeerId, None] = OrderedDict()
@@ -113,6 +127,8 @@ class Sync:
         self._rest: dict[PeerId, tuple[float, Backoff]] = {}
         self._turn_taken = trio.Event()
         self._one_turn = trio.Lock()
+        self._turn = trio.CancelScope()
+        self._visited: dict[PeerId, float] = {}
         self._answers = Answers(store, scope, kinds, self._visit)
 
     async def run(self) -> None:
@@ -130,13 +146,25 @@ class Sync:
                     self._due.pop(event.peer, None)
             nursery.cancel_scope.cancel()
 
-    async def once(self) -> None:
-        """Pull from every peer that is connected now, and ask each to pull from us."""
-        async with trio.open_nursery() as nursery:
-            for peer in self._transport.peers():
-                nursery.start_soon(self._invite, peer)
-            for peer in self._transport.peers():
-                await self.pull(peer)
+    async def once(self, within_s: float) -> None:
+        """
+        Ask every peer that is connected now to pull from us, and pull from each.
+
+        The peers share the time, so that one that stalls costs its share: a turn
+        under way ends now, and none takes longer than its share from here on.
+        """
+        self._turn.cancel()
+        ends_at = trio.current_time() + within_s
+        peers = self._transport.peers()
+        with trio.move_on_at(ends_at):
+            async with trio.open_nursery() as nursery:
+                for peer in peers:
+                    nursery.start_soon(self._invite, peer)
+                waiting = [peer for peer in peers if not self._resting(peer)]
+                for at, peer in enumerate(waiting):
+                    left_s = max(0.0, ends_at - trio.current_time())
+                    self._turn_s = left_s / (len(waiting) - at)
+                    await self.pull(peer)
 
     async def pull(self, peer: PeerId) -> Turn:
         """
@@ -148,7 +176,7 @@ class Sync:
         turn = Turn()
         async with self._one_turn:
             trouble = await self._try_pull(peer, turn)
-            turn.more = turn.more and await self._grew(turn)
+            turn.more = turn.more and turn.useful > 0 and not turn.wasted
             if trouble and not turn.more:
                 self._lay_to_rest(peer, trouble)
             else:
@@ -158,27 +186,20 @@ class Sync:
     async def _try_pull(self, peer: PeerId, turn: Turn) -> str:
         """Take the turn; returns what went wrong, if anything."""
         try:
-            with trio.fail_after(self._turn_s):
+            with trio.fail_after(self._turn_s) as self._turn:
                 for kind in self._kinds:
                     await self._pull_kind(peer, kind, turn)
         except trio.TooSlowError:
             turn.more = turn.fetched > 0
-            return f"it took more than {self._turn_s:g} s"
+            return f"it took more than {self._turn_s:.3g} s"
         except (CallError, SyncError) as error:
             return str(error)
+        if turn.wasted:
+            return f"{turn.fetched - turn.useful} of {turn.fetched} records were of no use"
         return f"{turn.fetched} records and no end" if turn.more else ""
 
-    async def _grew(self, turn: Turn) -> bool:
-        """Whether we hold more than before: a partner may be slow, but not useless."""
-        for kind, held in turn.held.items():
-            if len(await self._store.ids(kind)) > held:
-                return True
-        return False
-
     async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
-        held = await self._store.ids(kind)
-        turn.held[kind] = len(held)
-        mine = index_of(held)
+        mine = index_of(await self._store.ids(kind))
         theirs = read_digest(await self._ask(peer, AskDigest(kind)))
         buckets = differing(mine.digest, theirs)
         wanted = await self._missing(peer, kind, mine, buckets) if buckets else []
@@ -190,7 +211,8 @@ class Sync:
             records = read_records(await self._ask(peer, AskRecords(kind, batch)), len(batch))
             self._asked.add(peer, batch[: records.considered])
             turn.fetched += len(records.envelopes)
-            await self._hand_over(records.envelopes, peer)
+            self._check_asked_for(records.envelopes, batch)
+            await self._hand_over(records.envelopes, peer, turn)
             del wanted[: records.considered]
 
     async def _missing(
@@ -208,11 +230,23 @@ class Sync:
             after = ids[-1]
         return wanted
 
-    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId) -> None:
+    def _check_asked_for(self, envelopes: tuple[bytes, ...], asked: tuple[RecordId, ...]) -> None:
+        open_questions = set(asked)
+        for envelope in envelopes:
+            record = self._identify(envelope)
+            if record not in open_questions:
+                raise SyncError("it sent a record that was not asked for")
+            open_questions.remove(record)
+
+    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId, turn: Turn) -> None:
         """Let ``accept`` judge a batch side by side, so that it can write it as one."""
+
+        async def judge(envelope: bytes) -> None:
+            turn.useful += await self._accept(envelope, peer)
+
         async with trio.open_nursery() as nursery:
             for envelope in envelopes:
-                nursery.start_soon(self._accept, envelope, peer)
+                nursery.start_soon(judge, envelope)
 
     async def _ask(self, peer: PeerId, question: Question) -> bytes:
         return await self._transport.call(peer, write_question(self._scope, question), CALL_S)
@@ -224,7 +258,16 @@ class Sync:
             _log.debug("%s did not visit: %s", peer, error)
 
     async def _visit(self, peer: PeerId) -> None:
-        """Pull from a peer that asked us to, soon; returns when that turn is over."""
+        """
+        Pull from a peer that asked us to, soon; returns when that turn is over.
+
+        Of a peer that asks again within `VISIT_AGAIN_S`, nothing comes.
+        """
+        now = trio.current_time()
+        self._visited = {p: at for p, at in self._visited.items() if now < at + VISIT_AGAIN_S}
+        if peer in self._visited:
+            return
+        self._visited[peer] = now
         self._call_on(peer)
         while peer in self._due:
             await self._turn_taken.wait()

@@ -45,27 +45,6 @@ class Store(Protocol):
         ...
 
 
-class _Blocking(Protocol):
-    def ids(self, kind: str, /) -> Sequence[str]: ...
-    def get_many(self, ids: Sequence[str], /) -> Sequence[bytes]: ...
-
-
-class ThreadStore:
-    """A `Store` over a blocking journal, used from one thread at a time."""
-
-    def __init__(self, journal: _Blocking, limiter: trio.CapacityLimiter) -> None:
-        self._journal = journal
-        self._limiter = limiter
-
-    async def ids(self, kind: str) -> Sequence[str]:
-        """All record ids of a kind."""
-        return await trio.to_thread.run_sync(self._journal.ids, kind, limiter=self._limiter)
-
-    async def get_many(self, ids: Sequence[str]) -> Sequence[bytes]:
-        """The envelopes of those ids that are held."""
-        return await trio.to_thread.run_sync(self._journal.get_many, ids, limiter=self._limiter)
-
-
 class Answers:
     """Answers one scope's questions; give its `answer` to ``Transport.serve``."""
 

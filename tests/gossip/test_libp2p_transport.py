@@ -21,7 +21,7 @@ from gossip.peer_book import PeerBook
 from gossip.redial import keep_connected
 from gossip.sync import Sync
 from gossip.transport import ListenError
-from tests.gossip.test_sync import Shelf, wins
+from tests.gossip.test_sync import Shelf, identify, wins
 from tests.gossip.waiting import until
 
 TOPIC = "/research-swarm/1/transport"
@@ -134,7 +134,10 @@ async def test_a_network_that_cannot_start_does_not_stop_the_node(
 
 
 async def run_sync(transport: Libp2pTransport, shelf: Shelf) -> None:
-    await Sync(transport, shelf, shelf.accept, scope=TOPIC, kinds=("win", "trials")).run()
+    sync = Sync(
+        transport, shelf, shelf.accept, scope=TOPIC, kinds=("win", "trials"), identify=identify
+    )
+    await sync.run()
 
 
 async def test_ten_thousand_records_over_libp2p() -> None:

@@ -45,11 +45,13 @@ class Shelf:
     async def get_many(self, ids: Sequence[str]) -> Sequence[bytes]:
         return [self.kept[record] for record in ids if record in self.kept]
 
-    async def accept(self, envelope: bytes, sender: PeerId) -> None:
+    async def accept(self, envelope: bytes, sender: PeerId) -> bool:
         """Keep what has a known kind; garbage is counted and dropped."""
         self.offered += 1
-        if envelope[:1] in (b"w", b"t"):
+        good = envelope[:1] in (b"w", b"t") and identify(envelope) not in self.kept
+        if good:
             self.kept[identify(envelope)] = envelope
+        return good
 
 
 def wins(*numbers: int) -> list[bytes]:
@@ -65,6 +67,7 @@ def sync_of(transport: MemoryTransport, shelf: Shelf, interval_s: float = 20.0) 
         scope=TOPIC + "#1",
         kinds=KINDS,
         interval_s=interval_s,
+        identify=identify,
         uniform=uniform,
     )
 
@@ -211,8 +214,9 @@ async def test_a_bad_partner_costs_at_most_its_turn(autojump_clock: Clock, bad: 
 
 async def test_what_is_never_kept_is_not_fetched_every_turn(autojump_clock: Clock) -> None:
     class Picky(Shelf):
-        async def accept(self, envelope: bytes, sender: PeerId) -> None:
+        async def accept(self, envelope: bytes, sender: PeerId) -> bool:
             self.offered += 1
+            return False
 
     network = MemoryNetwork()
     picky, other = Picky(), Shelf(wins(1, 2))
@@ -241,7 +245,7 @@ async def test_asking_for_a_visit_makes_the_partner_pull(autojump_clock: Clock) 
         await trio.sleep(2)
         assert staying.kept == {}
         with trio.fail_after(5):
-            await sync.once()
+            await sync.once(5)
         assert staying.kept == leaving.kept
         nursery.cancel_scope.cancel()
 

@@ -1,0 +1,115 @@
+"""The door: own records always end, duplicates cost nobody, quotas hold for strangers."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from gossip.intake import Intake, RecordExpiredError
+from gossip.journal import Journal
+from swarm import admission
+from swarm.cid import cid_of
+from swarm.records import RecordId, Win, encode
+from tests.gossip.waiting import holds, until
+from tests.swarm.record_samples import ANN, BOB, NOW_MS, SCOPE, TRIALS, WIN, Author
+
+TIGHT = admission.Rate(admission.MAX_ENVELOPE_BYTES + admission.RECORD_COST_BYTES, 1)
+
+
+@dataclass
+class Door:
+    """An intake of Ann's node that writes to a real journal, and what it said."""
+
+    journal: Journal
+    intake: Intake
+    accepted: list[RecordId] = field(default_factory=list[RecordId])
+
+
+@asynccontextmanager
+async def door(path: Path) -> AsyncGenerator[Door]:
+    with Journal.open(path / "j") as journal:
+        seen = list[RecordId]()
+        intake = Intake(
+            journal,
+            trio.CapacityLimiter(1),
+            SCOPE,
+            own=ANN.peer_id,
+            known=seen.__contains__,
+            accepted=lambda batch: seen.extend(valid.id for valid in batch),
+            refused=lambda reason, sender: None,
+            now_ms=lambda: NOW_MS,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(intake.run)
+            yield Door(journal, intake, seen)
+            nursery.cancel_scope.cancel()
+
+
+def win(author: Author, number: int, ahead_ms: int = 0) -> Win:
+    return replace(
+        WIN, author=author.peer_id, created_at_ms=NOW_MS + ahead_ms, tree=f"{number:064x}"
+    )
+
+
+async def offered(to: Intake, author: Author, *numbers: int) -> list[bool]:
+    return [await to.offer(author.seal(win(author, number)), "peer") for number in numbers]
+
+
+@pytest.fixture
+def tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quotas of one record of the largest size."""
+    monkeypatch.setitem(admission.DEFAULT_RATES, "win", TIGHT)  # pyright: ignore[reportArgumentType]
+
+
+def room(author: Author) -> int:
+    """How many wins of an author fit the tight quota."""
+    size = len(author.seal(win(author, 1))) + admission.RECORD_COST_BYTES
+    return TIGHT.burst_bytes // size
+
+
+async def test_own_trials_that_nobody_keeps_are_refused_at_once(tmp_path: Path) -> None:
+    """A node that was off for two days does not wait for ever to tell of old trials."""
+    old = replace(
+        TRIALS,
+        author=ANN.peer_id,
+        created_at_ms=NOW_MS - admission.TRIALS_LIFETIME_MS,
+    )
+    async with door(tmp_path) as here:
+        with trio.fail_after(2), pytest.raises(RecordExpiredError, match="48 hours"):
+            await here.intake.commit(ANN.seal(old))
+        assert here.journal.count() == 0
+
+
+@pytest.mark.usefixtures("tight")
+async def test_own_records_are_never_deferred(tmp_path: Path) -> None:
+    """Neither by the quota nor by a clock that was set back."""
+    async with door(tmp_path) as here:
+        with trio.fail_after(5):
+            for number in range(room(ANN) + 2):
+                await here.intake.commit(ANN.seal(win(ANN, number)))
+            await here.intake.commit(ANN.seal(win(ANN, 9999, ahead_ms=600_000)))
+        assert here.journal.count() == room(ANN) + 3
+        assert await offered(here.intake, ANN, 7777) == [True]
+
+
+@pytest.mark.usefixtures("tight")
+async def test_a_record_handed_in_again_costs_its_author_nothing(tmp_path: Path) -> None:
+    async with door(tmp_path) as here:
+        assert await offered(here.intake, BOB, 1) == [True]
+        await until(lambda: len(here.accepted) == 1)
+        assert await offered(here.intake, BOB, *([1] * 2 * room(BOB))) == [False] * 2 * room(BOB)
+        assert await offered(here.intake, BOB, 2) == [True]
+        await until(lambda: here.journal.count() == 2)
+
+
+@pytest.mark.usefixtures("tight")
+async def test_a_stranger_over_quota_waits(tmp_path: Path) -> None:
+    async with door(tmp_path) as here:
+        taken = await offered(here.intake, BOB, *range(room(BOB) + 5))
+        assert taken == [True] * room(BOB) + [False] * 5
+        assert await here.intake.offer(b"garbage", "peer") is False
+        assert not await holds(lambda: here.journal.count() > room(BOB), within_s=0.3)
+        assert here.accepted[0] == cid_of(encode(win(BOB, 0)))
