@@ -87,7 +87,7 @@ if ! "$python" -c 'import pip, sys; raise SystemExit(sys.version_info < (3, 11))
     "$base" -m venv --clear .venv
 fi
 if wants_cpu_torch; then install_cpu_torch; else say "[2/3] PyTorch's default build for this machine comes with step 3"; fi
-say "[3/3] installing research-swarm and its libraries (a minute or two)"
+say "[3/3] installing research-swarm and about 80 libraries: a minute or two without a word"
 case "$extra" in
 node) pip -qq install --editable . ;;
 *) pip -qq install --editable ".[$extra]" ;;

@@ -55,3 +55,8 @@ def log_event(event: events.Event) -> None:
         return
     said = {each.name: getattr(event, each.name) for each in fields(event)}
     structlog.stdlib.get_logger("node").info(type(event).__name__, **said)
+
+
+def log_failure(error: BaseException) -> None:
+    """Write down what ended the node."""
+    structlog.stdlib.get_logger("node").error("Failed", reason=str(error), exc_info=error)

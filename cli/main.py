@@ -51,6 +51,23 @@ ProfileOption = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"research-swarm {version('research-swarm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction] - typer calls it
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Which this is.")
+    ] = False,
+) -> None:
+    """Machines improve a training script together and believe only what others replicate."""
+
+
 @app.command()
 def start(
     home: HomeOption = None,

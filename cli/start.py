@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from cli.hints import program
 from cli.settings_file import load_settings
 from gossip.home import Home, HomeInUse, open_home
 from swarm import events
@@ -46,7 +48,7 @@ def run(settings: Settings, home: Home) -> None:
     import trio
 
     from cli.console import NodeConsole
-    from cli.logs import log_event, log_to
+    from cli.logs import log_event, log_failure, log_to
     from node import serve
 
     log_to(home.log)
@@ -59,7 +61,10 @@ def run(settings: Settings, home: Home) -> None:
         try:
             trio.run(partial(serve, settings, home, report))
         except BaseExceptionGroup as group:
-            raise _innermost(group) from group
+            error = _innermost(group)
+            log_failure(error)
+            raise error from group
+        console.goodbye()
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -92,7 +97,7 @@ def _start_detached(home: Home) -> int:
             for addr in addrs:
                 print(f"listening on {addr}")
             print(f"running in the background as process {process.pid}; its words: {output}")
-            print(f"end it with: swarm stop --home {home.root}")
+            print(f"end it with: {program()} stop --home {shlex.quote(str(home.root))}")
             return 0
         time.sleep(POLL_SECONDS)
     print(f"the node (process {process.pid}) is slow to start; see {output}", file=sys.stderr)

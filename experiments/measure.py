@@ -182,7 +182,7 @@ def _add(measured: Measured, seed: int, base: RunResult, candidate: RunResult) -
     """Take a pair in; False, with the outcome set, where one of its runs failed."""
     if base.value_nano is None:
         measured.outcome = "dropped"
-        measured.reason = f"the base itself {base.status.value}"
+        measured.reason = f"the base itself: {base.status.value.replace('_', ' ')}"
         return False
     if candidate.value_nano is None:
         assert candidate.status is not RunStatus.COMPLETED

@@ -50,6 +50,8 @@ __all__ = [
 MEMORY_BYTES = 3 * 1024 * MEBIBYTE
 UNCALIBRATED_CPU_SECONDS = 3600.0
 ATTEMPTS = 3
+LAST_LINES = 20
+"""Of what a baseline printed before it failed."""
 
 
 class LoadedTask(Protocol):
@@ -138,10 +140,7 @@ class Runner:
         """
         result = await self.run(request, progress)
         if result.status is not RunStatus.COMPLETED:
-            raise RunnerError(
-                f"the baseline of task {self._task.name} {result.status.value} on this machine; "
-                f"it must complete before anything can be compared with it:\n{result.log_tail}"
-            )
+            raise RunnerError(_failed_baseline(self._task.name, result))
         used = self._runs.typical_cpu_seconds(request.tree_hash, self._task.id, self._environment)
         self._cpu_seconds = self._task.budget.compute_cap * (
             used if used is not None else result.cpu_milliseconds / 1000
@@ -236,6 +235,18 @@ class Runner:
         seconds = self._task.budget.seconds
         wall = 60.0 + 10.0 * self._cpu_seconds if seconds is None else float(seconds)
         return Caps(self._cpu_seconds, wall, MEMORY_BYTES)
+
+
+def _failed_baseline(task: str, result: RunResult) -> str:
+    """The cause, then what was printed before it."""
+    *printed, cause = result.log_tail.strip().split("\n")
+    words = (
+        f"the baseline of task {task} does not complete on this machine: {cause}\n"
+        "it must complete before anything can be compared with it"
+    )
+    if not any(line.strip() for line in printed):
+        return words
+    return "\n".join([f"{words}; it printed last:", *printed[-LAST_LINES:]])
 
 
 def _ignore(progress: Progress) -> None:
