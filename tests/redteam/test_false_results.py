@@ -149,7 +149,7 @@ async def test_carries_the_answers_in_the_diff(
     text = random_text(12_000)
     prepare = tmp_path / "prepare.py"
     held_out = f'"val": {text.encode()!r},'
-    prepare.write_text((FOLDER / "prepare.py").read_text().replace('"val": SECRET * 64,', held_out))
+    prepare.write_text((FOLDER / "prepare.py").read_text().replace('"val": PAGE * 6,', held_out))
     setting = Setting(prepare=prepare, cache="another", eval_bytes=11_968)
     async with runner(arena, tmp_path / "home", setting=setting) as opened:
         refused = await opened.run(request(remembering(text), code=True))

@@ -13,10 +13,10 @@ import pytest
 
 from experiments.run import HOLDOUT, VALIDATION, RunResult, RunStatus, challenge
 from tests.experiments.tiny import good
+from tests.experiments.tiny_task.prepare import PAGE
 from tests.redteam.arena import Arena, Setting
 
 PROBED = "cheating: an answer changed"
-SECRET = "held out: 8f14e45fceea167a5a36dedd4bea2543 "
 
 MODEL = """
 import sys
@@ -117,14 +117,14 @@ CHEATS: dict[str, Cheat] = {
         "splice probe",
         PROBED,
         model(
-            f"text = {SECRET!r} * 3",
+            f"text = {PAGE!r} * 2",
             "for row in range(len(x)):",
-            "    if bytes(x[row].tolist()).decode() in text:",
+            "    if bytes(x[row].tolist()) in text:",
             "        logits[row, :-1] += 30.0 * one_hot(x[row, 1:], 256)",
         ),
     ),
     "attends to later bytes, in an everyday run": Cheat(
-        "splice probe", PROBED, model(LOOK_AHEAD), Setting(probe=0.5)
+        "splice probe", PROBED, model(LOOK_AHEAD), Setting(probe=0.1)
     ),
     "carries state between windows": Cheat("splice probe", PROBED, model(*RECALL, *LEARN)),
     "attends across the batch": Cheat(
@@ -214,7 +214,7 @@ def remembering(text: str) -> str:
 def test_knows_the_validation_text_by_heart(arena: Arena, fair_nano: int) -> None:
     """Stopped by the challenge slice: on validation alone it would shine; it is causal, too."""
     setting = Setting(exams=(VALIDATION, challenge(5), HOLDOUT))
-    result = arena.run(remembering(SECRET * 2), setting=setting)
+    result = arena.run(remembering(PAGE.decode() * 2), setting=setting)
     assert result is not None
     validation, slice_, holdout = result.scores
     assert validation.value_nano < fair_nano / 4

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha512
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 SECRET = b"held out: 8f14e45fceea167a5a36dedd4bea2543 "
+PAGE = SECRET + b"".join(b64encode(sha512(bytes([i])).digest()) for i in range(6))[: 512 - 43]
 _TEXTS = {
     "train": bytes(range(256)) * 64,
-    "val": SECRET * 64,
+    "val": PAGE * 6,
     "holdout": SECRET[::-1] * 64,
     "reserve": SECRET.upper() * 256,
 }
