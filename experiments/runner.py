@@ -35,6 +35,7 @@ from experiments.stream import StreamHarness
 from experiments.workspace import remove_leftovers, workspace
 from swarm.settings import Accept
 from swarm.task import Task
+from swarm.tree import TreeError, check_bounds
 
 __all__ = [
     "IsolationNeededError",
@@ -147,6 +148,10 @@ class Runner:
         )
         return result
 
+    def remembers(self, request: RunRequest) -> bool:
+        """Whether `run` would answer at once."""
+        return self._runs.get(self._key(request)) is not None
+
     async def run(self, request: RunRequest, progress: ReportProgress | None = None) -> RunResult:
         """
         The result of a request: remembered, or run now once a worker is free.
@@ -162,6 +167,10 @@ class Runner:
         """
         if request.code and not self.code_allowed:
             raise IsolationNeededError(self._why_no_code())
+        try:
+            check_bounds(request.tree, self._task.baseline)
+        except TreeError as error:
+            return self._refused(str(error))
         key = self._key(request)
         while (under_way := self._under_way.get(key)) is not None:
             await under_way.wait()
@@ -186,6 +195,10 @@ class Runner:
             request.exams,
             request.probe,
         )
+
+    def _refused(self, reason: str) -> RunResult:
+        """The result of a tree that is not run: too large, so it may carry the answers."""
+        return RunResult(RunStatus.CRASHED, None, (), 0, 0, 0, 0, self.isolation, reason)
 
     def _judged(self, key: RunKey, result: RunResult) -> RunResult:
         """The result, or a crash where another seed gave the same weights: nothing was trained."""
@@ -239,12 +252,12 @@ class Runner:
 
 def _failed_baseline(task: str, result: RunResult) -> str:
     """The cause, then what was printed before it."""
-    *printed, cause = result.log_tail.strip().split("\n")
+    *printed, cause = [line for line in result.log_tail.split("\n") if line.strip()] or [""]
     words = (
         f"the baseline of task {task} does not complete on this machine: {cause}\n"
         "it must complete before anything can be compared with it"
     )
-    if not any(line.strip() for line in printed):
+    if not printed:
         return words
     return "\n".join([f"{words}; it printed last:", *printed[-LAST_LINES:]])
 
