@@ -2,11 +2,14 @@
 How long people and programs wait for the board when 10,000 records are kept.
 
 The records are wins in lineages of ten, eight pairs each, the heaviest kind for a
-board. `swarm leaderboard` is timed from the start of its process to its end, over
-a journal whose view is 100 records behind; the best of several starts counts.
+board; then a quarter of them are, and the rest are replications, three of each.
+`swarm leaderboard` is timed from the start of its process to its end, over a journal
+whose view is 100 records behind and with its modules compiled, as an installation
+leaves them; the best of several starts counts.
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -22,10 +25,12 @@ from gossip.home import Home, open_home
 from gossip.journal import Journal, Stored
 from swarm.board import Board, from_view, merge, to_view
 from swarm.cid import cid_of
+from swarm.findings import findings
 from swarm.leaderboard import entries
 from swarm.records import Pair, RecordId, Win, encode
 from swarm.verdict import Yardstick
-from tests.swarm.record_samples import ANN, BOB, TASK, WIN
+from tests.swarm.record_samples import ANN, BOB, TASK, WIN, Author
+from tests.swarm.replication_samples import replication_of
 
 RECORDS = 10_000
 BEHIND = 100
@@ -40,6 +45,8 @@ def main() -> int:
     wins = list(_wins())
     board = Board().with_records(wins)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "compiled")
         home = _home(Path(folder) / "home", wins)
         command, command_cpu = _command_seconds(home)
         with Journal.open(home.journal(TASK), read_only=True) as journal:
@@ -53,6 +60,7 @@ def main() -> int:
         "python_start_seconds": _seconds(lambda: _run("-c", "pass")),
         "load_board_seconds": load,
         **_in_memory(board, wins),
+        **_replicated(wins[: RECORDS // 4]),
     }
     write_result("board", figures)
     return 0 if command < COLD_SECONDS else 1
@@ -71,6 +79,23 @@ def _in_memory(board: Board, wins: list[tuple[RecordId, Win]]) -> dict[str, Figu
         "from_view_seconds": _seconds(lambda: from_view(view)),
         "first_20_entries_seconds": _seconds(lambda: entries(board, YARDSTICK, 20)),
         "all_entries_seconds": _seconds(lambda: entries(board, YARDSTICK)),
+    }
+
+
+def _replicated(wins: list[tuple[RecordId, Win]]) -> dict[str, Figure]:
+    """Judging and ranking where every win has three replications, in seconds."""
+    checks = [
+        (f"{record}{author.peer_id}", replication_of(record, author, 0.05, baseline=3.6))
+        for record, _ in wins
+        for author in map(Author, (3, 4, 5))
+    ]
+    board = Board().with_records([*wins, *checks])
+    found = findings(board, YARDSTICK)
+    assert {finding.state for finding in found} == {"replicated"}
+    return {
+        "replications": len(checks),
+        "replicated_findings_seconds": _seconds(lambda: findings(board, YARDSTICK)),
+        "replicated_first_20_entries_seconds": _seconds(lambda: entries(board, YARDSTICK, 20)),
     }
 
 

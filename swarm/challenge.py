@@ -2,8 +2,9 @@
 Which seeds and which held-out text a replication is measured on.
 
 Everything follows from the replicator's Ed25519 signature over the win's id.
-Such a signature is unique, so the replicator cannot choose; nobody else can make
-it, so whoever signed the win could not know it; and everyone can check it.
+Nobody else can make it, so whoever signed the win could not know it, and everyone
+can check it. The usual way of signing gives one signature; a replicator that signs
+in unusual ways can choose among many, which gains it no more than false numbers do.
 
 Law: pure, and the same on every platform: only SHA-256 and whole numbers.
 """
@@ -49,13 +50,19 @@ def select(signature: bytes, task: Seeded, count: int = CHALLENGE_SEEDS) -> Chal
         task: Bounds the seeds; it has at least `count`.
         count: Seeds to draw; of two counts, the smaller gives the first of the larger.
     """
+    seeds = select_seeds(signature, task, count)
+    return Challenge(seeds, next(_numbers(b"slice" + signature)) >> 1)
+
+
+def select_seeds(signature: bytes, task: Seeded, count: int = CHALLENGE_SEEDS) -> tuple[int, ...]:
+    """The seeds of `select` alone."""
     seeds: list[int] = []
     numbers = _numbers(b"seeds" + signature)
     while len(seeds) < count:
         seed = next(numbers) % task.seeds
         if seed not in seeds:
             seeds.append(seed)
-    return Challenge(tuple(seeds), next(_numbers(b"slice" + signature)) >> 1)
+    return tuple(seeds)
 
 
 def challenge_windows(slice_seed: int, available: int, wanted: int) -> list[int]:

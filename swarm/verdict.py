@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from swarm.challenge import CHALLENGE_SEEDS, select
+from swarm.challenge import CHALLENGE_SEEDS, select_seeds
 from swarm.records import Pair, PeerId, RecordId, Replication
 from swarm.statistics import Direction, Effect, mean_and_spread, paired_effect, t_tail
 
@@ -201,5 +201,5 @@ def _is_selected(evidence: Evidence, yardstick: Yardstick) -> bool:
     """Whether it was measured on just the seeds that its signature selects."""
     measured = [pair[0] for pair in evidence.pairs]
     return len(measured) == CHALLENGE_SEEDS and set(measured) == set(
-        select(evidence.challenge, yardstick).seeds
+        select_seeds(evidence.challenge, yardstick)
     )
