@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.sandbox import all_sandboxes
 from swarm import admission, envelope, records
 from swarm.task import parse_task
 
@@ -24,6 +25,7 @@ CODE_PATH = re.compile(
     r"`((?:swarm|gossip|experiments|baseline_train|cli|tests|configs|benchmarks|docs|watch)/"
     r"[\w./-]*)`"
 )
+HELD_BY = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 HEADINGS = {
     "Win": records.Win,
     "Replication": records.Replication,
@@ -66,6 +68,29 @@ def test_every_link_and_path_leads_somewhere(path: Path) -> None:
     broken = [link for link in links if not (path.parent / link).exists()]
     named = [name for name in CODE_PATH.findall(text) if not (ROOT / name).exists()]
     assert (broken, named) == ([], [])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_test_that_holds_a_promise_is_there(path: Path) -> None:
+    """`tests/….py::name` names a function that pytest runs."""
+    missing = [
+        f"{file}::{name}"
+        for file, name in HELD_BY.findall(path.read_text())
+        if not (ROOT / file).is_file()
+        or not re.search(rf"^ *(?:async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_the_page_on_trust_names_a_test_for_every_promise() -> None:
+    """Every row of a table of promises, and every sandbox there is."""
+    text = page("trust.md")
+    tables = text.split("| promise | held by |\n|---|---|\n")[1:]
+    rows = [row for table in tables for row in table.split("\n\n")[0].splitlines()]
+    assert len(rows) > 25
+    assert [row for row in rows if not HELD_BY.search(row)] == []
+    isolating = [sandbox.name for sandbox in all_sandboxes() if sandbox.isolates]
+    assert [name for name in isolating if f"| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
