@@ -234,6 +234,8 @@ class NodeConsole:
     def _win(self, event: events.WinAccepted) -> None:
         who = "own win" if event.own else f"win by {event.nickname or 'a peer'}"
         self._line("board", f"{who}: “{plain(event.title)}” {short_id(event.record)}", "green")
+        if event.more:
+            self._line("", f"and {event.more:,} more wins", "green")
 
     def _drop_bars(self, number: int, arm: str | None = None) -> None:
         for key in [key for key in self._bars if key[0] == number and arm in (None, key[1])]:

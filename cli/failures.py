@@ -47,13 +47,14 @@ def explained(error: Exception) -> int:
         # The reader, `head` for example, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    if not _known(error):
+    if not is_explained(error):
         raise error
     for line in plain_lines(spelled(f"error: {error}")):
         print(line, file=sys.stderr)
     return 1
 
 
-def _known(error: Exception) -> bool:
+def is_explained(error: BaseException) -> bool:
+    """Whether the message of an error says what is at fault and how to fix it."""
     names = {(base.__module__, base.__name__) for base in type(error).__mro__}
     return any(known in names for known in EXPLAINED)

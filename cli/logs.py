@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from cli.failures import CommandError
 from swarm import events
 
 FILE_BYTES = 4 * 1024 * 1024
@@ -23,13 +24,18 @@ _QUIET = ("httpx", "httpx2", "httpcore", "multiaddr", "libp2p")
 
 
 def log_to(path: Path) -> None:
-    """Send the log of this process to a file."""
+    """
+    Send the log of this process to a file; what finds no room there is lost.
+
+    Raises:
+        CommandError: The file cannot be opened.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    handler = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES)
+    handler = _handler(path)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -40,6 +46,7 @@ def log_to(path: Path) -> None:
             ],
         )
     )
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -47,6 +54,15 @@ def log_to(path: Path) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+
+
+def _handler(path: Path) -> RotatingFileHandler:
+    try:
+        return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES)
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written ({error.strerror}): move it away, or free some disk space"
+        ) from error
 
 
 def log_event(event: events.Event) -> None:

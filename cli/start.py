@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from cli.failures import is_explained
 from cli.hints import program
 from cli.settings_file import load_settings
 from gossip.home import Home, HomeInUse, open_home
@@ -21,6 +24,8 @@ from swarm.settings import Settings
 START_SECONDS = 60.0
 POLL_SECONDS = 0.1
 TAIL_BYTES = 4096
+OUTPUT_BYTES = 4 * 1024 * 1024
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def start(root: Path, *, profile: str | None, flags: Mapping[str, object], detach: bool) -> int:
@@ -33,6 +38,7 @@ def start(root: Path, *, profile: str | None, flags: Mapping[str, object], detac
     Raises:
         SettingsError, HomeError, TaskError, …: What a person must see to.
     """
+    os.umask(0o077)
     home = open_home(root)
     settings = load_settings(
         home_file=home.settings, profile=profile, environment=os.environ, flags=flags
@@ -55,32 +61,63 @@ def run(settings: Settings, home: Home) -> None:
     with NodeConsole() as console:
 
         def report(event: events.Event) -> None:
-            console.report(event)
+            with _room_or_silence():
+                console.report(event)
             log_event(event)
+            _start_over(_output(home))
 
         try:
             trio.run(partial(serve, settings, home, report))
         except BaseExceptionGroup as group:
-            error = _innermost(group)
+            error = _to_tell(group)
             log_failure(error)
             raise error from group
         console.goodbye()
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """The one error inside nested groups; the outermost group where there are several."""
+def _to_tell(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of the errors in nested groups one a person can fix, or else the only one, or else all."""
+    errors = list(_leaves(group))
+    fixable = [error for error in errors if is_explained(error)]
+    return next(iter(fixable), errors[0] if len(errors) == 1 else group)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
     if not isinstance(error, BaseExceptionGroup):
-        return error
-    inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
-    return _innermost(inner[0]) if len(inner) == 1 else cast("BaseException", error)
+        yield error
+        return
+    for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+        yield from _leaves(inner)
+
+
+@contextmanager
+def _room_or_silence() -> Generator[None]:
+    """Where the screen is a file on a full disk, its lines are lost and the node goes on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+
+
+def _output(home: Home) -> Path:
+    """The words of a node in the background."""
+    return home.root / "node.out"
+
+
+def _start_over(output: Path) -> None:
+    """Empty a file of words that has had its share; the log holds the older ones."""
+    if output.is_file() and output.stat().st_size > OUTPUT_BYTES:
+        os.truncate(output, 0)
 
 
 def _start_detached(home: Home) -> int:
     if (pid := home.running_pid()) is not None:
         raise HomeInUse(home.root, pid)
-    output = home.root / "node.out"
+    output = _output(home)
+    output.unlink(missing_ok=True)
     arguments = [argument for argument in sys.argv[1:] if argument != "--detach"]
-    with output.open("wb") as file:
+    with output.open("ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", *arguments],
             stdin=subprocess.DEVNULL,

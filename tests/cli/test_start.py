@@ -1,56 +1,105 @@
-"""Starts that cannot succeed end at once, in words, and leave a trace."""
+"""The frame around a running node: what it tells of failures, and the files it leaves."""
 
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cli.homes import swarm
+import pytest
 
-SILENT = """
-name = "silent"
-title = "A task whose script does not say its metric"
-harness = "command"
-editable = ["train.py"]
-steps = ["echo working", "python train.py"]
-seeds = 1000
-min_effect = 0.001
-sigma = 0.0005
-alpha = 0.01
-[metric]
-name = "loss"
-direction = "minimize"
-unit = "m"
-[budget]
-seconds = 60
-"""
+from cli import start as start_module
+from cli.failures import CommandError
+from cli.logs import log_to
+from gossip.journal_faults import missing
+from tests.processes import nodes, wait_until
+
+FULL = missing(Path("journal"))
 
 
-def test_a_baseline_that_fails_is_told_cause_first_and_logged(tmp_path: Path) -> None:
-    task, home = tmp_path / "task", tmp_path / "home"
-    task.mkdir()
-    (task / "task.toml").write_text(SILENT)
-    (task / "train.py").write_text("print('lozz: 1')\n")
-    said = swarm("start", "--task", str(task), "--listen", "/ip4/127.0.0.1/tcp/0", home=home)
-    assert said.status == 1
-    first, *rest = said.err.splitlines()
-    assert first.startswith("error: the baseline of task silent does not complete")
-    assert "the metric was not printed; print a line such as `loss: 1.234`" in first
-    assert rest[-2:] == ["working", "lozz: 1"]
-    assert "silent: loss in m, lower is better" in said.out
-    assert "the metric was not printed" in (home / "node.log").read_text()
-
-
-def test_an_address_to_join_without_a_peer_is_refused_before_anything_starts(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([ValueError("a bug")], "a bug"),
+        ([ValueError("a bug"), BaseExceptionGroup("inner", [OSError("b"), FULL])], str(FULL)),
+        ([FULL, FULL], str(FULL)),
+        ([ValueError("a bug"), OSError("b")], "outer (2 sub-exceptions)"),
+    ],
+)
+def test_of_many_errors_one_that_a_person_can_fix_is_told(
+    errors: list[BaseException], said: str
 ) -> None:
-    said = swarm("start", "--join", "/ip4/1.2.3.4/tcp/99", home=tmp_path / "home")
-    assert (said.status, said.out) == (1, "")
-    assert said.err.startswith("error: the command line: --join: '/ip4/1.2.3.4/tcp/99' does not")
+    group = BaseExceptionGroup("outer", errors)
+    assert str(start_module._to_tell(group)) == said  # pyright: ignore[reportPrivateUsage]
 
 
-def test_a_home_that_is_not_there_has_no_status(tmp_path: Path) -> None:
-    said = swarm("status", home=tmp_path / "nowhere")
-    assert (said.status, said.out) == (1, "")
-    assert f"there is no home at {tmp_path}/nowhere" in said.err
+def test_the_words_of_a_node_in_the_background_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_module, "OUTPUT_BYTES", 1000)
+    output = tmp_path / "node.out"
+    sizes = list[int]()
+    with output.open("ab") as file:
+        for _ in range(100):
+            file.write(b"x" * 99 + b"\n")
+            file.flush()
+            start_module._start_over(output)  # pyright: ignore[reportPrivateUsage]
+            sizes.append(output.stat().st_size)
+    assert max(sizes) == 1000 and sizes.count(0) == 9
 
 
-def test_the_version_can_be_asked() -> None:
-    assert swarm("--version").out.startswith("research-swarm ")
+def test_a_log_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "node.log").mkdir()
+    with pytest.raises(CommandError, match=r"node\.log cannot be written"):
+        log_to(tmp_path / "node.log")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as rest:
+        for size in (4096, 1):
+            try:
+                while True:
+                    rest.write(b"x" * size)
+            except OSError:
+                continue
+
+
+def test_an_observing_node_on_a_full_disk_says_so_and_goes_on(
+    tiny_disk: Path, tmp_path: Path
+) -> None:
+    with nodes(tiny_disk, 1) as (node,):
+        node.output = tmp_path / "output.txt"
+        node.start("--observe")
+        _fill(tiny_disk / "rest")
+        wait_until(lambda: "status.json" in node.tell(), node.tell)
+        assert node.process is not None and node.process.poll() is None
+        (tiny_disk / "rest").unlink()
+        assert node.end() == 0, node.tell()
+        assert "free some disk space" in node.tell() and "Traceback" not in node.tell()
+
+
+def test_files_of_a_home_are_their_owners_alone(tmp_path: Path) -> None:
+    """Whatever the mask of the person's shell."""
+    before = os.umask(0o022)
+    try:
+        with nodes(tmp_path, 1) as (node,):
+            node.start("--experiments", "1")
+            assert node.process is not None and node.process.wait(90) == 0, node.tell()
+            made = {"history.sqlite", "runs.sqlite", "status.json", "node.log"}
+            assert made <= {path.name for path in node.root.iterdir()}
+            for name in made:
+                assert stat.S_IMODE((node.root / name).stat().st_mode) == 0o600, name
+    finally:
+        os.umask(before)
