@@ -13,8 +13,7 @@ Law: display only. A function of the board; one voice per win, the latest wins c
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,8 +39,7 @@ class Levels(NamedTuple):
     candidate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """
     One win, seen on three texts.
 
@@ -139,22 +137,27 @@ def flattery(seen: Levels, challenge: Levels) -> float:
 
 
 def _checks(board: Board, found: Sequence[Finding]) -> Iterator[Check]:
-    holdouts = {record: _holdout(each) for each in found for record in each.records}
-    for finding in found:
-        if finding.voices and all(voice.validation for voice in finding.voices):
+    heard = [finding for finding in found if finding.voices]
+    holdouts = {record: _holdout(each) for each in heard for record in each.records}
+    for finding in heard:
+        validation = _levels(voice.validation for voice in finding.voices)
+        challenge = _levels(voice.pairs for voice in finding.voices)
+        if validation is not None and challenge is not None:
             yield Check(
                 record=finding.records[0],
                 created_at_ms=board.wins[finding.records[0]].created_at_ms,
-                validation=_levels([voice.validation for voice in finding.voices]),
-                challenge=_levels([voice.pairs for voice in finding.voices]),
+                validation=validation,
+                challenge=challenge,
                 holdout=_on_holdout(finding, holdouts),
             )
 
 
-def _levels(measured: Sequence[Pairs]) -> Levels:
-    pairs = [pair for each in measured for pair in each]
-    bases, candidates = (math.fsum(pair[i] for pair in pairs) / len(pairs) for i in (1, 2))
-    return Levels(bases, candidates)
+def _levels(measured: Iterable[Pairs]) -> Levels | None:
+    count = bases = candidates = 0
+    for pairs in measured:
+        for _, base, candidate in pairs:
+            count, bases, candidates = count + 1, bases + base, candidates + candidate
+    return Levels(bases / count, candidates / count) if count else None
 
 
 def _holdout(finding: Finding) -> float | None:
