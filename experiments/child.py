@@ -74,7 +74,7 @@ class Cell:
         limits: What it may use up.
         scratch: Its working folder, watched for size.
         lifeline: Descriptor that becomes readable once the node has gone.
-        whole_tree: Count memory and processor time of its descendants too,
+        whole_tree: Count memory and processor time of all below the supervisor,
             for what may start processes.
     """
 
@@ -276,11 +276,10 @@ class Child:
         self._judge(now, memory)
 
     def _processes(self) -> list[psutil.Process]:
+        """Also what left the child's family: orphans come to the supervisor, who adopts them."""
         if not self._cell.whole_tree:
             return [self._process]
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return [self._process, *self._process.children(recursive=True)]
-        return []
+        return psutil.Process().children(recursive=True)
 
     def _judge(self, now: float, memory: int) -> None:
         limits = self._cell.limits

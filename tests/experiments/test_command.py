@@ -103,6 +103,22 @@ async def test_memory_of_all_its_processes_is_limited(tmp_path: Path, sandbox: S
 
 
 @each_sandbox
+async def test_processor_time_of_those_who_left_is_limited(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """A process whose parent has gone comes to the supervisor, and its time counts."""
+    result = await run(
+        tmp_path,
+        "(setsid python go.py &); sleep 15; echo score: 1",
+        script="while True: pass",
+        sandbox=sandbox,
+        caps=Caps(2.0, 14, 1 << 30),
+    )
+    assert result.status is RunStatus.TIMED_OUT
+    assert "CPU-seconds of the compute cap" in result.log_tail
+
+
+@each_sandbox
 async def test_nothing_it_starts_outlives_it(tmp_path: Path, sandbox: Sandbox) -> None:
     """Not even a process in a session of its own."""
     mark = f"{60 + time.time_ns() % 10**6 / 10**6}"
