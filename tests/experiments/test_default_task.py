@@ -41,7 +41,7 @@ async def test_every_optimiser_trains_in_isolation(tmp_path: Path) -> None:
 
     async def run(settings: dict[str, Scalar]) -> RunResult:
         tree = {"train.py": write_settings(loaded.task.baseline["train.py"], settings)}
-        request = RunRequest(tree, tree_hash(tree), 0, code=False)
+        request = RunRequest(tree, tree_hash(tree), 0, code=False, probe=1.0)
         with workspace(tmp_path, tree, request.tree_hash) as place:
             caps = Caps(cpu_seconds=60, wall_seconds=120, memory_bytes=3 << 30)
             return await harness.execute(place.work, place.scratch, request, caps, _ignore)
