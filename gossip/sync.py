@@ -151,7 +151,8 @@ class Sync:
         Ask every peer that is connected now to pull from us, and pull from each.
 
         The peers share the time, so that one that stalls costs its share: a turn
-        under way ends now, and none takes longer than its share from here on.
+        under way ends now, and none takes longer from here on. The shares leave
+        as much again for turns that peers ask for.
         """
         self._turn.cancel()
         ends_at = trio.current_time() + within_s
@@ -160,11 +161,11 @@ class Sync:
             async with trio.open_nursery() as nursery:
                 for peer in peers:
                     nursery.start_soon(self._invite, peer)
-                waiting = [peer for peer in peers if not self._resting(peer)]
-                for at, peer in enumerate(waiting):
+                for at, peer in enumerate(peers):
                     left_s = max(0.0, ends_at - trio.current_time())
-                    self._turn_s = left_s / (len(waiting) - at)
-                    await self.pull(peer)
+                    self._turn_s = left_s / (2 * (len(peers) - at))
+                    if not self._resting(peer):
+                        await self.pull(peer)
 
     async def pull(self, peer: PeerId) -> Turn:
         """
@@ -176,7 +177,7 @@ class Sync:
         turn = Turn()
         async with self._one_turn:
             trouble = await self._try_pull(peer, turn)
-            turn.more = turn.more and turn.useful > 0 and not turn.wasted
+            turn.more = turn.more and turn.useful > 0
             if trouble and not turn.more:
                 self._lay_to_rest(peer, trouble)
             else:
@@ -194,8 +195,6 @@ class Sync:
             return f"it took more than {self._turn_s:.3g} s"
         except (CallError, SyncError) as error:
             return str(error)
-        if turn.wasted:
-            return f"{turn.fetched - turn.useful} of {turn.fetched} records were of no use"
         return f"{turn.fetched} records and no end" if turn.more else ""
 
     async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
@@ -213,6 +212,8 @@ class Sync:
             turn.fetched += len(records.envelopes)
             self._check_asked_for(records.envelopes, batch)
             await self._hand_over(records.envelopes, peer, turn)
+            if turn.wasted:
+                raise SyncError(f"of {turn.fetched} records {turn.useful} were of use")
             del wanted[: records.considered]
 
     async def _missing(

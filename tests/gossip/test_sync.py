@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 
 import pytest
@@ -17,10 +17,18 @@ import trio
 import trio.testing
 
 from gossip.memory_transport import MemoryNetwork, MemoryTransport
-from gossip.sync import Sync
+from gossip.sync import VISIT_AGAIN_S, Sync
+from gossip.sync_messages import (
+    AskRecords,
+    AskVisit,
+    read_question,
+    write_digest,
+    write_ids,
+    write_question,
+    write_records,
+)
 from gossip.sync_messages import Records as RecordsAnswer
-from gossip.sync_messages import write_digest, write_ids, write_records
-from gossip.transport import PeerId
+from gossip.transport import CallError, PeerId
 from tests.gossip.waiting import until
 
 TOPIC = "/research-swarm/1/sync"
@@ -247,6 +255,116 @@ async def test_asking_for_a_visit_makes_the_partner_pull(autojump_clock: Clock) 
         with trio.fail_after(5):
             await sync.once(5)
         assert staying.kept == leaving.kept
+        nursery.cancel_scope.cancel()
+
+
+async def unasked(caller: PeerId, request: bytes) -> bytes:
+    """Answers each question for records with good ones of its own choice."""
+    if b"records" in request:
+        return write_records(RecordsAnswer(tuple(wins(7, 8)), 2))
+    return await endless_ids(caller, request)
+
+
+class Useless(Shelf):
+    """Lists and sends without end what nobody can use: a new page for every question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages = 0
+
+    async def answer(self, caller: PeerId, request: bytes) -> bytes:
+        if b"digest" in request:
+            return write_digest(b"\x01" * 4096)
+        if b"records" not in request:
+            self.pages += 1
+            made = [b"useless %d/%d" % (self.pages, number) for number in range(1000)]
+            self.kept |= {identify(envelope): envelope for envelope in made}
+            return write_ids(tuple(sorted(map(identify, made))))
+        asked = read_question(request, TOPIC + "#1")
+        assert isinstance(asked, AskRecords)
+        return write_records(
+            RecordsAnswer(tuple(self.kept[record] for record in asked.ids), len(asked.ids))
+        )
+
+
+async def test_records_that_were_not_asked_for_are_not_taken(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    shelf = Shelf()
+    async with network.open("mine", TOPIC) as transport, network.open("bad", TOPIC) as partner:
+        partner.serve(unasked)
+        await transport.dial("/memory/p2p/bad")
+        sync = sync_of(transport, shelf)
+        assert (await sync.pull("bad")).useful == 0
+        assert shelf.offered == 0
+
+
+async def test_a_partner_that_sends_much_of_no_use_rests(autojump_clock: Clock) -> None:
+    """It asks for visit after visit; each would fetch thousands of records."""
+    network = MemoryNetwork()
+    shelf, useless = Shelf(), Useless()
+    async with node(network, "mine", shelf) as transport, network.open("bad", TOPIC) as partner:
+        partner.serve(useless.answer)
+        await transport.dial("/memory/p2p/bad")
+        for _ in range(1000):
+            with suppress(CallError):
+                await partner.call("mine", write_question(TOPIC + "#1", AskVisit()))
+            await trio.sleep(1)
+        turns = shelf.offered / 256
+        assert 1 <= turns <= trio.current_time() / 100
+        assert not shelf.kept
+
+
+async def test_a_partner_is_visited_at_most_once_in_a_while(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    asked = 0
+
+    async def count(caller: PeerId, request: bytes) -> bytes:
+        nonlocal asked
+        asked += b"digest" in request
+        return write_digest(bytes(4096))
+
+    async with (
+        node(network, "mine", Shelf(), interval_s=1e6),
+        network.open("eager", TOPIC) as partner,
+    ):
+        partner.serve(count)
+        await partner.dial("/memory/p2p/mine")
+        await trio.sleep(10)
+        before = asked
+        for _ in range(1000):
+            await partner.call("mine", write_question(TOPIC + "#1", AskVisit()))
+        turns = (asked - before) / len(KINDS)
+        assert trio.current_time() > 20
+        assert 1 <= turns <= (trio.current_time() - 10) / VISIT_AGAIN_S + 1
+
+
+async def test_a_leaving_node_gives_every_peer_its_share_of_the_time(
+    autojump_clock: Clock,
+) -> None:
+    """Two that stall, one of them in the middle of its turn, do not use up the farewell."""
+    network = MemoryNetwork()
+    mine, good = Shelf(wins(1)), Shelf()
+    async with (
+        node(network, "z good", good, interval_s=1e6) as staying,
+        network.open("leaving", TOPIC) as transport,
+        network.open("a stalls", TOPIC) as one,
+        network.open("b stalls", TOPIC) as two,
+        trio.open_nursery() as nursery,
+    ):
+        one.serve(stall)
+        two.serve(stall)
+        sync = sync_of(transport, mine, interval_s=1e6)
+        nursery.start_soon(sync.run)
+        await transport.dial(staying.listen_addrs[0])
+        await trio.sleep(10)
+        for late in (one, two):
+            await transport.dial(late.listen_addrs[0])
+        await trio.sleep(0.1)
+        await mine.accept(b"w my last", "self")
+        await good.accept(b"w its last", "self")
+        with trio.fail_after(8.1):
+            await sync.once(8)
+        assert mine.kept == good.kept and len(mine.kept) == 3
         nursery.cancel_scope.cancel()
 
 
