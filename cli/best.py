@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from cli.failures import CommandError
-from cli.output import warn
+from cli.output import number, warn
 from cli.snapshot import loaded_task, take_snapshot
 from cli.text import plain, short_id
 from gossip.board import load_board
@@ -54,8 +54,8 @@ def best_tree(journal: Journal, task: Task) -> Tree:
             warn(f"passing over #{entry.rank}: {error}")
             continue
         _say(
-            f"#{entry.rank} “{plain(entry.title)}”, {entry.value:.4f} {plain(task.metric.unit)}, "
-            f"{entry.state}, record {short_id(entry.record)}"
+            f"#{entry.rank} “{plain(entry.title)}”, "
+            f"{number(entry.value)} {plain(task.metric.unit)}, {entry.state}, record {short_id(entry.record)}"
         )
         return tree
     return _baseline(task)

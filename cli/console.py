@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.hints import command, spelled
-from cli.output import change, counted, number
+from cli.output import counted, number, signed
 from cli.text import plain, short_id
 from swarm import events
 from swarm.statistics import LOOKS, Effect
@@ -186,7 +186,7 @@ class NodeConsole:
         self._line(
             f"#{event.number}",
             f"{which} {event.pairs} {of}: {number(event.base)} → {number(event.candidate)} "
-            f"({change(told.changes[-1])})",
+            f"({signed(told.changes[-1])})",
         )
 
     def _measures_again(self, event: events.MeasuringAgain) -> None:
@@ -206,7 +206,7 @@ class NodeConsole:
         if event.effect is not None:
             verdict += f" {_interval(event.effect)}"
         elif told.changes:
-            verdict += f" {change(told.changes[0])} in one pair"
+            verdict += f" {signed(told.changes[0])} in one pair"
         reason = "" if kept or not event.reason else f": {event.reason}"
         self._line(
             f"#{event.number}",
@@ -227,7 +227,7 @@ class NodeConsole:
         seen = f"not measured: {event.reason}" if event.seen is None else _interval(event.seen)
         self._line(
             "check",
-            f"“{plain(event.title)}”: said {change(event.said)}, seen here {seen} "
+            f"“{plain(event.title)}”: said {signed(event.said)}, seen here {seen} "
             f"[{event.seconds:.0f} s]",
         )
 
@@ -254,5 +254,5 @@ def _columns(width: int) -> Iterator[ProgressColumn]:
 
 def _interval(effect: Effect) -> str:
     if effect.n < 3:
-        return f"{change(effect.mean)} in {effect.n} pairs"
-    return f"{change(effect.mean)}, 95 % interval {change(effect.low)} to {change(effect.high)}"
+        return f"{signed(effect.mean)} in {effect.n} pairs"
+    return f"{signed(effect.mean)}, 95 % interval {signed(effect.low)} to {signed(effect.high)}"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.hints import spelled, starting
-from cli.output import DIM, age, change, counted, number
+from cli.output import DIM, age, counted, number, signed
 from cli.snapshot import Snapshot, TaskHeader
 from cli.text import plain, short_id, shortened
 from cli.wear_view import wear_lines
@@ -150,7 +150,7 @@ def _row(entry: Entry, task: TaskHeader, now_ms: int) -> dict[str, Text]:
 
 def _gain(entry: Entry, task: TaskHeader) -> Text:
     """Green or red where the interval leaves no doubt, and only where the win may be real."""
-    text = Text(change(entry.effect))
+    text = Text(signed(entry.effect))
     if entry.effect_low is not None and entry.effect_high is not None:
         low, high = entry.effect_low, entry.effect_high
         better, worse = (high < 0, low > 0) if task.direction == "minimize" else (low > 0, high < 0)

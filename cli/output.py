@@ -53,7 +53,7 @@ def number(value: float) -> str:
     return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.4g}"
 
 
-def change(value: float) -> str:
+def signed(value: float) -> str:
     """A difference of measured values, always with its sign."""
     return f"{'+' if value >= 0 else ''}{number(value)}"
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.diff_view import coloured
-from cli.output import DIM, age, facts, iso_time, size
+from cli.output import DIM, age, facts, iso_time, number, signed, size
 from cli.snapshot import TaskHeader
 from cli.text import plain, plain_lines, short_id
 from swarm.records import Environment, Pair, Replication, Trials, Win, from_nano
@@ -40,7 +40,9 @@ def replication_page(replication: Replication, task: TaskHeader) -> Iterator[Ren
     yield heading("evidence, on the slice that its signature drew")
     yield from _evidence(replication.challenge_pairs, task)
     if replication.holdout_nano is not None:
-        yield Text(f"\nholdout {from_nano(replication.holdout_nano):.4f} {plain(task.unit)}", DIM)
+        yield Text(
+            f"\nholdout {number(from_nano(replication.holdout_nano))} {plain(task.unit)}", DIM
+        )
     yield heading("measured on")
     yield facts(_environment(replication.environment))
 
@@ -94,7 +96,7 @@ def change(value: float | None, task: TaskHeader) -> Text:
     if value is None:
         return Text("—", DIM)
     better = value < 0 if task.direction == "minimize" else value > 0
-    return Text(f"{value:+.4f}", "green" if better else "red" if value else "")
+    return Text(signed(value), "green" if better else "red" if value else "")
 
 
 def _evidence(pairs: Sequence[Pair], task: TaskHeader) -> Iterator[RenderableType]:
@@ -104,7 +106,7 @@ def _evidence(pairs: Sequence[Pair], task: TaskHeader) -> Iterator[RenderableTyp
     for pair in pairs:
         base, candidate = from_nano(pair.base_nano), from_nano(pair.candidate_nano)
         moved = change(candidate - base, task)
-        table.add_row(str(pair.seed), f"{base:.4f}", f"{candidate:.4f}", moved)
+        table.add_row(str(pair.seed), number(base), number(candidate), moved)
     yield table
     yield _summary(pairs, task)
 
@@ -118,7 +120,7 @@ def _summary(pairs: Sequence[Pair], task: TaskHeader) -> Text:
     return Text.assemble(
         "mean ",
         change(effect.mean, task),
-        f", 95 % interval {effect.low:+.4f} to {effect.high:+.4f} ",
+        f", 95 % interval {signed(effect.low)} to {signed(effect.high)} ",
         (f"({scale})", DIM),
     )
 

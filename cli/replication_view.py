@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import DIM, counted
+from cli.output import DIM, counted, number, signed
 from cli.record_view import author, change
 from cli.snapshot import TaskHeader
 from cli.text import plain, short_id
@@ -46,7 +46,7 @@ def checks_page(
         yield _table(check.replication, task)
         if check.replication.holdout_nano is not None:
             value = from_nano(check.replication.holdout_nano)
-            yield Text(f"holdout {value:.4f} {plain(task.unit)}", DIM)
+            yield Text(f"holdout {number(value)} {plain(task.unit)}", DIM)
 
 
 def _sentence(verdict: Verdict, task: TaskHeader) -> Text:
@@ -57,7 +57,7 @@ def _sentence(verdict: Verdict, task: TaskHeader) -> Text:
         (verdict.state, {"replicated": "bold green", "refuted": "red"}.get(verdict.state, "bold")),
         f": {verdict.confirming} of {counted(verdict.voices, 'other')} saw the gain, in the mean ",
         change(effect.mean, task),
-        f", 95 % interval {effect.low:+.4f} to {effect.high:+.4f}",
+        f", 95 % interval {signed(effect.low)} to {signed(effect.high)}",
     )
     if verdict.voices < LEAST_VOICES:
         words.append(f"; a verdict needs {LEAST_VOICES}", DIM)
@@ -73,7 +73,7 @@ def _over_baseline(place: Ranked, task: TaskHeader) -> Text:
     return Text.assemble(
         "over the task's baseline ",
         change(sign * place.gain.mean, task),
-        f", 90 % interval {ends[0]:+.4f} to {ends[1]:+.4f}, ",
+        f", 90 % interval {signed(ends[0])} to {signed(ends[1])}, ",
         ("fitted over all replications: the rank goes by its worse end", DIM),
     )
 
@@ -110,4 +110,4 @@ def _cells(pair: Pair | None, task: TaskHeader) -> tuple[Text, Text, Text]:
     if pair is None:
         return Text("—", DIM), Text("—", DIM), Text("—", DIM)
     base, candidate = from_nano(pair.base_nano), from_nano(pair.candidate_nano)
-    return Text(f"{base:.4f}"), Text(f"{candidate:.4f}"), change(candidate - base, task)
+    return Text(number(base)), Text(number(candidate)), change(candidate - base, task)

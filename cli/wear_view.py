@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from cli.output import DIM, change, counted, number
+from cli.output import DIM, counted, number, signed
 from swarm.statistics import Effect
 from swarm.wear import Wear
 
@@ -46,4 +46,4 @@ def wear_lines(wear: Wear, unit: str) -> Iterator[Text]:
 
 
 def _gap(effect: Effect) -> str:
-    return f"{change(effect.mean)} ±{number((effect.high - effect.low) / 2)}"
+    return f"{signed(effect.mean)} ±{number((effect.high - effect.low) / 2)}"
