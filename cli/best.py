@@ -55,7 +55,8 @@ def best_tree(journal: Journal, task: Task) -> Tree:
             continue
         _say(
             f"#{entry.rank} “{plain(entry.title)}”, "
-            f"{number(entry.value)} {plain(task.metric.unit)}, {entry.state}, record {short_id(entry.record)}"
+            f"{number(entry.value)} {plain(task.metric.unit)}, "
+            f"{entry.state}, record {short_id(entry.record)}"
         )
         return tree
     return _baseline(task)
