@@ -28,6 +28,11 @@ HEADER = {
     "min_effect": 0.05,
     "seeds": 1_000_000,
 }
+ENTRY_FIELDS = [
+    *("rank", "record", "author", "nickname", "title", "family", "state", "replications"),
+    *("value", "holdout", "effect", "effect_low", "effect_high", "pairs", "base", "parents"),
+    *("adopters", "hardware", "created_at"),
+]
 
 
 @dataclass(frozen=True, slots=True)
