@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 import trio
 
 from gossip.board import load_board, save_board
 from gossip.journal import Journal
+from gossip.journal_faults import JournalFull
 from gossip.upkeep import drop_unkept
 from gossip.wins import JournalWins, unchecked
 from swarm.board import Board
@@ -98,11 +100,16 @@ class LiveBoard:
             await news.wait()
 
     async def save(self) -> None:
-        """Keep the board for a quick start, unless some of it is still to be checked."""
+        """
+        Keep the board for a quick start, unless some of it is still to be checked.
+
+        A full disk costs the quick start, nothing else.
+        """
         if not self._unchecked:
-            await trio.to_thread.run_sync(
-                save_board, self._journal, self._board, limiter=self._disk
-            )
+            with suppress(JournalFull):
+                await trio.to_thread.run_sync(
+                    save_board, self._journal, self._board, limiter=self._disk
+                )
 
     async def drop_unkept(self, now_ms: int) -> None:
         """Forget what no peer keeps: old trials, and what is over an author's share."""

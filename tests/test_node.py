@@ -6,12 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from experiments.history import History
+from experiments.task_folder import load_task
 from gossip.journal import Journal
 from swarm.envelope import open_envelope
 from swarm.records import Trials, Win, decode
 from tests.processes import LISTEN, TOY, NodeProcess, nodes, wait_until
+from tests.swarm.record_samples import TRIAL
 
 QUICK_SYNC = "[network]\nsync_interval_seconds = 1\n"
 FOLDS_ONLY = QUICK_SYNC + (
@@ -97,6 +101,27 @@ def test_a_second_start_goes_on_where_the_first_was_stopped(tmp_path: Path) -> N
         assert node.process is not None and node.process.wait(90) == 0, node.tell()
         assert node.experiments() == done + 3
         assert node.tell().count("interrupted when this node last stopped") == interrupted + 1
+
+
+def test_trials_that_are_too_old_to_tell_are_passed_over(tmp_path: Path) -> None:
+    """A node that was off for days neither waits for ever nor tells peers of them."""
+    old = replace(TRIAL, finished_at_ms=1_700_000_000_000)
+    with nodes(tmp_path, 1) as (node,):
+        task = load_task(str(TOY)).task
+        history = History(node.home.history, task.id)
+        history.add(old)
+        history.close()
+        node.start("--observe")
+        wait_until(lambda: not unpublished(node, task.id), node.tell, 30)
+        assert node.end() == 0, node.tell()
+        assert node.record_ids() == set()
+
+
+def unpublished(node: NodeProcess, task: str) -> bool:
+    history = History(node.home.history, task)
+    found = bool(history.unpublished(1))
+    history.close()
+    return found
 
 
 def test_a_home_is_for_one_node(tmp_path: Path) -> None:
