@@ -16,6 +16,7 @@ from cli.snapshot import TaskHeader
 from cli.text import plain, plain_lines, short_id
 from swarm.records import Environment, Pair, Replication, Trials, Win, from_nano
 from swarm.statistics import paired_effect
+from swarm.text_noise import LEAST_FILES, text_noise
 
 HEADING = "bold"
 _KEPT_PAIRS = 2
@@ -29,6 +30,10 @@ def win_page(win: Win, task: TaskHeader) -> Iterator[RenderableType]:
     yield coloured(win.diff)
     yield heading("evidence")
     yield from _evidence(win.pairs, task)
+    if sum(block.bytes > 0 for block in win.blocks) >= LEAST_FILES:
+        noise = text_noise(win.blocks, len(win.pairs))
+        words = f"over {noise.files} files its standard error is {noise.error:.4f}: another draw "
+        yield Text(words + "of text would move it by about so much", DIM)
     yield heading("measured on")
     yield facts(_environment(win.environment))
 

@@ -34,6 +34,7 @@ def test_a_win_is_told_whole(tmp_path: Path) -> None:
         "folded in: “RMSNorm” by bob",
         "“And warmup” by bob",
         "cpu-laptop",
+        "over 2 files its standard error is",
     ):
         assert words in said
 
