@@ -143,7 +143,7 @@ class History:
             fix = (
                 "free some disk space and start again"
                 if code in _FULL
-                else f"move it away to go on without it: mv {self._path} {self._path}.old"
+                else f"move it and {self._path.name}-wal away to go on without them"
             )
             raise HistoryError(
                 f"the history of experiments {self._path} cannot be used ({error}): {fix}"
