@@ -32,6 +32,7 @@ from swarm import events
 from swarm.challenge import Challenge
 from swarm.diff import apply_diff
 from swarm.hypothesis import Hypothesis, from_bytes, to_bytes
+from swarm.lineage import Incomplete, InvalidWin
 from swarm.records import RecordId, TreeHash, from_nano
 from swarm.settings import SearchSettings
 from swarm.statistics import Effect, paired_effect
@@ -176,9 +177,17 @@ class Research:
     def _next(self) -> tuple[Hypothesis, str] | None:
         while self._state.interrupted:
             hypothesis = self._state.interrupted.pop()
-            if (hypothesis.base_tree, hypothesis.tree) not in self._tried:
+            untried = (hypothesis.base_tree, hypothesis.tree) not in self._tried
+            if untried and self._is_here(hypothesis):
                 return hypothesis, "It was interrupted when this node last stopped."
         return self._choose()
+
+    def _is_here(self, hypothesis: Hypothesis) -> bool:
+        """Whether the base of a remembered hypothesis can still be rebuilt."""
+        try:
+            return tree_hash(self._swarm.tree_of(hypothesis.base)) == hypothesis.base_tree
+        except (Incomplete, InvalidWin):
+            return False
 
     def _choose(self) -> tuple[Hypothesis, str] | None:
         situation = Situation(
@@ -313,15 +322,17 @@ class Research:
 
     def _remembered_champion(self) -> Champion:
         """What this node built on last; the baseline where that win is gone."""
-        data = self._swarm.remembered(_CHAMPION)
-        record = data.decode() if data else None
-        if record is None or record not in self._swarm.board.wins:
+        record = (self._swarm.remembered(_CHAMPION) or b"").decode(errors="replace")
+        try:
+            value = mean_value(self._swarm.board.wins[record])
+            return Champion(record, self._swarm.tree_of(record), value)
+        except (KeyError, Incomplete, InvalidWin):
             return Champion(None, self._task.baseline, None)
-        value = mean_value(self._swarm.board.wins[record])
-        return Champion(record, self._swarm.tree_of(record), value)
 
     async def _remember_running(self) -> None:
-        await self._swarm.remember(_RUNNING, to_bytes(list(self._state.running.values())))
+        await self._swarm.remember(
+            _RUNNING, to_bytes([*self._state.interrupted, *self._state.running.values()])
+        )
 
     def _runs_of(self, number: int, drawn: Challenge | None) -> Run:
         """Runs the arms of an experiment; on the seeds of a check, as the check ran them."""

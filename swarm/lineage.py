@@ -155,14 +155,17 @@ def resolve_tree(
         InvalidWin: A diff does not apply, changes nothing, gives another tree
             than its win claims, or one over the bounds.
     """
-    if win in cache:
-        return cache[win]
-    tree = baseline
-    for record in _uncached(base_chain(win, wins), cache):
-        if record in cache:
-            tree = cache[record]
-        else:
-            tree = cache[record] = _changed(record, wins[record], tree, baseline, editable)
+    chain: list[tuple[RecordId, Change]] = []
+    step: RecordId | None = win
+    while step is not None and step not in cache:
+        change = wins.get(step)
+        if change is None:
+            raise Incomplete(step)
+        chain.append((step, change))
+        step = change.base
+    tree = baseline if step is None else cache[step]
+    for record, change in reversed(chain):
+        tree = cache[record] = _changed(record, change, tree, baseline, editable)
     return tree
 
 
@@ -185,12 +188,6 @@ def status_of(
 
 def _links(win: Linked) -> tuple[RecordId, ...]:
     return win.parents if win.base is None else (win.base, *win.parents)
-
-
-def _uncached(chain: list[RecordId], cache: Mapping[RecordId, Tree]) -> list[RecordId]:
-    """The end of a chain from the last win in `cache` on; all of it if none is there."""
-    known = [index for index, record in enumerate(chain) if record in cache]
-    return chain[known[-1] :] if known else chain
 
 
 def _changed(

@@ -11,6 +11,7 @@ Source: Khanna, Kunal and Pierce, "A Formal Investigation of Diff3" (2007).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypeVar
 
 from merge3 import Merge3
@@ -18,8 +19,12 @@ from merge3 import Merge3
 from swarm.settings_block import SettingsBlockError, read_literals, write_literals
 from swarm.tree import Tree
 
-MAX_LINES = 4_000
-"""Longer files are a conflict: matching lines takes more than linear time."""
+MAX_LINES = 2_000
+MAX_WORK = 200_000
+"""
+Above these a merge is a conflict. Work is counted in pairs of equal lines: text
+that repeats itself would otherwise keep the matcher busy for seconds.
+"""
 
 _T = TypeVar("_T", str, bytes)
 
@@ -61,6 +66,9 @@ def _merged(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
         return None
     if agreed:
         base, ours, theirs = (write_literals(side, agreed) for side in (base, ours, theirs))
+        whole = _one_sided(base, ours, theirs)
+        if whole is not None:
+            return whole
     return _merged_lines(*(side.splitlines(keepends=True) for side in (base, ours, theirs)))
 
 
@@ -85,7 +93,7 @@ def _agreed_settings(
 
 
 def _merged_lines(base: list[bytes], ours: list[bytes], theirs: list[bytes]) -> bytes | None:
-    if max(map(len, (base, ours, theirs))) > MAX_LINES:
+    if max(map(len, (base, ours, theirs))) > MAX_LINES or _work(base, ours, theirs) > MAX_WORK:
         return None
     merged: list[bytes] = []
     for group in Merge3(base, ours, theirs).merge_groups():
@@ -93,3 +101,9 @@ def _merged_lines(base: list[bytes], ours: list[bytes], theirs: list[bytes]) -> 
             return None
         merged += group[1]
     return b"".join(merged)
+
+
+def _work(base: list[bytes], ours: list[bytes], theirs: list[bytes]) -> int:
+    """How many pairs of equal lines the matcher may have to look at."""
+    counts = Counter(base)
+    return sum(counts[line] for side in (ours, theirs) for line in side)

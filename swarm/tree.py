@@ -13,6 +13,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 from swarm.canonical import pack
@@ -44,7 +45,12 @@ def compressed_size(tree: Tree) -> int:
     The contents are joined in the order of their paths. bz2 is used because its
     output depends on the input alone, where zlib's differs between builds.
     """
-    return len(bz2.compress(b"\0".join(tree[path] for path in sorted(tree)), 9))
+    return _compressed(b"\0".join(tree[path] for path in sorted(tree)))
+
+
+@lru_cache(64)
+def _compressed(content: bytes) -> int:
+    return len(bz2.compress(content, 9))
 
 
 def check_bounds(tree: Tree, baseline: Tree) -> None:

@@ -21,6 +21,9 @@ from swarm.records import RecordId, TreeHash
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 
+MAX_TITLE = 120
+"""Characters of a record's title."""
+
 
 @dataclass(frozen=True, slots=True)
 class Champion:
@@ -104,7 +107,7 @@ def hypothesis(
         parents=parents,
         diff=make_diff(champion.tree, tree),
         tree=tree_hash(tree),
-        title=title,
+        title=title[:MAX_TITLE],
         rationale=rationale,
         family=family,
         proposer=proposer,

@@ -52,7 +52,7 @@ class FoldProposer:
         return hypothesis(
             situation,
             fold.tree,
-            title=f"{verb}: {_plain(fold.win.title)}"[:120],
+            title=f"{verb}: {_plain(fold.win.title)}",
             rationale=f"{fold.win.nickname or 'A peer'} measured {fold.win.effect:+.4f} with it.",
             family="fold",
             proposer=self.name,
@@ -62,6 +62,8 @@ class FoldProposer:
     def _untried(self, situation: Situation) -> Iterator[_Fold]:
         base = tree_hash(situation.champion.tree)
         for fold in sorted(_ideas(situation), key=lambda fold: (-fold.gain, fold.win.record)):
+            if not _may_run(situation, fold.win.tree):
+                continue
             tree = fold.tree if fold.adopt else self._merged(situation, base, fold.win)
             if tree is None or tree_hash(tree) == base or situation.tried(base, tree_hash(tree)):
                 continue

@@ -47,7 +47,7 @@ def foldable_wins(
         and not (finding.voices and 2 * finding.verdict.confirming < finding.verdict.voices)
     ]
     found: list[KnownWin] = []
-    for _, effect, records in sorted(others):
+    for _, effect, records in sorted(others)[: 2 * MAX_WINS]:
         if len(found) == MAX_WINS:
             break
         known = _known(records[0], board.wins[records[0]], sign * effect, tree_of)

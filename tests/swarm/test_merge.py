@@ -148,3 +148,10 @@ def test_changes_three_lines_apart_merge() -> None:
     theirs = edit([*["keep"] * 4, "insert", *["keep"] * 5], "t")
     merged = merge_trees({"a": edit(["keep"] * 10, "")}, {"a": ours}, {"a": theirs})
     assert merged == {"a": b"o0\n1\n2\n3\n4\nt4\n5\n6\n7\n8\n9\n"}
+
+
+def test_text_that_repeats_itself_is_a_conflict_and_not_an_hour() -> None:
+    """Matching equal lines takes more than linear time: above a bound nothing is matched."""
+    base = b"# a\n# b\n" * 500
+    ours, theirs = b"x = 1\n" + base, base + b"y = 2\n"
+    assert merge_trees({"a": base}, {"a": ours}, {"a": theirs}) is None
