@@ -155,16 +155,16 @@ def resolve_tree(
         InvalidWin: A diff does not apply, changes nothing, gives another tree
             than its win claims, or one over the bounds.
     """
-    chain: list[tuple[RecordId, Change]] = []
+    chain: dict[RecordId, Change] = {}
     step: RecordId | None = win
     while step is not None and step not in cache:
         change = wins.get(step)
-        if change is None:
+        if change is None or step in chain:
             raise Incomplete(step)
-        chain.append((step, change))
+        chain[step] = change
         step = change.base
     tree = baseline if step is None else cache[step]
-    for record, change in reversed(chain):
+    for record, change in reversed(chain.items()):
         tree = cache[record] = _changed(record, change, tree, baseline, editable)
     return tree
 
