@@ -36,7 +36,7 @@ from swarm.records import Record, RecordId, Win, decode
 TASK = "quick"
 NAMES = ("ada", "grace", "alan", "emmy", "kurt", "hedy", "claude", "rosa")
 START_SECONDS = 60.0
-RESEARCH_SECONDS = 480.0
+RESEARCH_SECONDS = 210.0
 SETTLE_SECONDS = 45.0
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.5
@@ -88,22 +88,27 @@ def demo(*, nodes: int, experiments: int) -> int:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="swarm-demo-") as folder:
         console.print(f"Starting {nodes} nodes on this machine; their homes are in {folder}.")
-        with _swarm(Path(folder), nodes, experiments, console) as swarm:
-            _watch(swarm, console, until=_all_done)
-            console.print("\nExperiments are over; waiting until all nodes hold the same records.")
+        deadline = time.monotonic() + RESEARCH_SECONDS
+        with _swarm(Path(folder), nodes, experiments, deadline, console) as swarm:
+            _watch(swarm, console, deadline, until=_all_done)
+            over = "Experiments are over" if _all_done(swarm) else "Time is up"
+            console.print(f"\n{over}; waiting until all nodes hold the same records.")
             _settle(swarm)
-        return 0 if _verdict(swarm, console) else 1
+            return 0 if _verdict(swarm, console) else 1
 
 
 @contextmanager
-def _swarm(folder: Path, nodes: int, experiments: int, console: Console) -> Generator[list[Node]]:
+def _swarm(
+    folder: Path, nodes: int, experiments: int, deadline: float, console: Console
+) -> Generator[list[Node]]:
     """The nodes, running; the last one joins late, when there is something to find."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     shares = [experiments // nodes + (i < experiments % nodes) for i in range(nodes)]
     started: list[Node] = []
     try:
         for index, share in enumerate(shares):
             if index == nodes - 1:
-                _watch(started, console, until=_someone_won)
+                _watch(started, console, deadline, until=_someone_won)
                 console.print(f"\n{_name(index)} joins late, with an empty board.")
             started.append(_start(folder, index, share, _address(started)))
         yield started
@@ -165,9 +170,11 @@ def _tail(folder: Path) -> str:
 
 
 def _watch(
-    swarm: Sequence[Node], console: Console, until: Callable[[Sequence[Node]], bool]
+    swarm: Sequence[Node],
+    console: Console,
+    deadline: float,
+    until: Callable[[Sequence[Node]], bool],
 ) -> None:
-    deadline = time.monotonic() + RESEARCH_SECONDS
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while time.monotonic() < deadline and not until(swarm):
             live.update(_picture(swarm))
