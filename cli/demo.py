@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import cast
 
 from rich.console import Console, Group
@@ -102,7 +103,7 @@ def _swarm(
     folder: Path, nodes: int, experiments: int, deadline: float, console: Console
 ) -> Generator[list[Node]]:
     """The nodes, running; the last one joins late, when there is something to find."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _leave)
     shares = [experiments // nodes + (i < experiments % nodes) for i in range(nodes)]
     started: list[Node] = []
     try:
@@ -114,6 +115,11 @@ def _swarm(
         yield started
     finally:
         _stop(started)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End in order, so that no node is left behind."""
+    sys.exit(1)
 
 
 def _someone_won(swarm: Sequence[Node]) -> bool:
