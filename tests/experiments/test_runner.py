@@ -38,7 +38,7 @@ async def test_measures_remembers_and_calibrates(tmp_path: Path) -> None:
         changed = await runner.run(request(good(), seed=1))
         assert changed.value_nano != first.value_nano
         await _asked_for_together(other)
-        with pytest.raises(RunnerError, match="baseline of task tiny crashed") as error:
+        with pytest.raises(RunnerError, match="baseline of task tiny does not complete") as error:
             await other.calibrate(request(training("raise ValueError('broken')")))
     assert "ValueError: broken" in str(error.value)
     assert first.value_nano is not None
