@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from experiments.harness import Caps
@@ -58,7 +57,6 @@ async def test_every_optimiser_trains_in_isolation(tmp_path: Path) -> None:
     values = [result.value_nano or 0 for result in results]
     assert 2_000_000_000 < values[1] < values[0] < 8_000_000_000  # eight bits are no guess at all
     assert (again.value_nano, again.blocks) == (results[0].value_nano, results[0].blocks)
-    assert "torch" not in sys.modules
 
 
 def _ignore(progress: Progress) -> None:
