@@ -101,7 +101,7 @@ def nodes(folder: Path, count: int, settings: str = "") -> Generator[list[NodePr
 
 
 def wait_until(
-    condition: Callable[[], bool], tell: Callable[[], str] = str, timeout_s: float = 60.0
+    condition: Callable[[], bool], tell: Callable[[], str] = str, timeout_s: float = 120.0
 ) -> None:
     """Wait for a condition; fail with what `tell` has to say."""
     deadline = time.monotonic() + timeout_s
