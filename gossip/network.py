@@ -1,0 +1,218 @@
+"""
+The network side of one node: door, journal, board and peers, wired together.
+
+    gossip, sync, own records ─► intake ─► journal ─► board
+
+Law: wiring only, and the one way in. Own records and those of peers pass the same
+door; nothing here knows of experiments or of what people look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
+
+import trio
+
+from gossip import peer_book
+from gossip.home import Home
+from gossip.identity import Identity
+from gossip.intake import Intake
+from gossip.journal import Journal
+from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
+from gossip.live_board import LiveBoard
+from gossip.notices import Notices
+from gossip.outbox import Outbox
+from gossip.ports import ports_of_last_time
+from gossip.redial import keep_connected
+from gossip.sync import Sync
+from gossip.upkeep import KeptStore
+from swarm import events
+from swarm.envelope import seal
+from swarm.records import SCHEMA_VERSION, Record, RecordId, encode
+from swarm.settings import NetworkSettings
+from swarm.task import Task
+from swarm.validation import Invalid, Scope, Valid, validate
+
+KINDS = ("win", "replication", "trials")
+ADDRS_SECONDS = 1.0
+BOARD_SECONDS = 30.0
+RETENTION_SECONDS = 60.0
+NOTICES_SECONDS = 60.0
+
+
+class Network:
+    """
+    What one node holds of the swarm, and how it hears and tells.
+
+    Args:
+        journal: Written by the intake only, in a thread.
+        reading: The same journal, for reads in the event loop.
+        report: Told what happens; must not block or raise.
+        now_ms: The wall clock, Unix epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        home: Home,
+        task: Task,
+        identity: Identity,
+        journal: Journal,
+        reading: Journal,
+        report: Callable[[events.Event], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._home = home
+        self._task = task
+        self._identity = identity
+        self._journal = journal
+        self._reading = reading
+        self._report = report
+        self._now_ms = now_ms
+        self._disk = trio.CapacityLimiter(1)
+        self._scope = Scope(task.topic, task.id)
+        self._told_addrs: set[str] = set()
+        self.live = LiveBoard(task, journal, reading, self._disk)
+        self.notices = Notices(report, identity.peer_id)
+        self._intake = Intake(
+            journal,
+            self._disk,
+            self._scope,
+            own=identity.peer_id,
+            known=self.live.knows,
+            accepted=self._accepted,
+            refused=self.notices.refused,
+            now_ms=now_ms,
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        """
+        Listen when the block begins; keep the board clean until it ends.
+
+        Raises:
+            ListenError: An address cannot be listened on.
+        """
+        async with open_libp2p_transport(
+            self._identity,
+            self._task.topic,
+            self._listen_addrs(),
+            verdict=self._verdict,
+            outbox=Outbox(per_second=self._settings.publish_per_second),
+            on_trouble=self.notices.trouble,
+        ) as transport:
+            self._transport: Libp2pTransport = transport
+            self._sync = self._synced_by(transport)
+            await self._drop_unkept()
+            await self._tell_of_addrs()
+            yield
+
+    def services(self) -> list[Callable[[], Awaitable[None]]]:
+        """What runs for as long as the network is open."""
+        return [
+            self._intake.run,
+            self._sync.run,
+            self._listen_to_gossip,
+            self._tell_of_peers,
+            self._keep_connected,
+            self.live.check_for_ever,
+            partial(every, ADDRS_SECONDS, self._tell_of_addrs),
+            partial(every, BOARD_SECONDS, self.live.save),
+            partial(every, RETENTION_SECONDS, self._drop_unkept),
+            partial(every, NOTICES_SECONDS, self.notices.end_period),
+        ]
+
+    @property
+    def peers(self) -> int:
+        """How many peers are connected."""
+        return len(self._transport.peers())
+
+    @property
+    def listen_addrs(self) -> tuple[str, ...]:
+        """Where peers can dial this node, full multiaddrs."""
+        return self._transport.listen_addrs
+
+    async def publish(self, record: Record) -> RecordId:
+        """Sign a record, take it through the door like anyone's, and tell peers."""
+        envelope = seal(encode(record), self._identity.sign, self._identity.public_key)
+        record_id = await self._intake.commit(envelope)
+        await self._transport.publish(envelope)
+        return record_id
+
+    async def hear_once_more(self, seconds: float) -> None:
+        """Sync with the peers there are, before leaving."""
+        await self._sync.once(seconds)
+
+    def remembered(self, name: str) -> bytes | None:
+        """What was last remembered under a name."""
+        return self._reading.state(name)
+
+    async def remember(self, name: str, data: bytes) -> None:
+        """Keep something small in the journal; durable when this returns."""
+        await trio.to_thread.run_sync(self._journal.set_state, name, data, limiter=self._disk)
+
+    def _listen_addrs(self) -> tuple[str, ...]:
+        said = self._home.read_status().get("listen_addrs")
+        last = cast("list[object]", said) if isinstance(said, list) else []
+        addrs = [addr for addr in last if isinstance(addr, str)]
+        return ports_of_last_time(self._settings.listen_addrs, addrs)
+
+    def _synced_by(self, transport: Libp2pTransport) -> Sync:
+        return Sync(
+            transport,
+            KeptStore(self._journal, self._disk, lambda: self.live.board, self._now_ms),
+            self._intake.offer,
+            scope=f"{self._task.topic}#{SCHEMA_VERSION}",
+            kinds=KINDS,
+            interval_s=self._settings.sync_interval_seconds,
+        )
+
+    async def _listen_to_gossip(self) -> None:
+        async for message in self._transport.received():
+            await self._intake.offer(message.data, message.sender)
+
+    async def _tell_of_peers(self) -> None:
+        async for event in self._transport.events():
+            said = events.PeerConnected if event.connected else events.PeerDisconnected
+            self._report(said(event.peer, self.peers))
+
+    async def _tell_of_addrs(self) -> None:
+        for multiaddr in self.listen_addrs:
+            if multiaddr not in self._told_addrs:
+                self._told_addrs.add(multiaddr)
+                self._report(events.Listening(multiaddr))
+
+    async def _keep_connected(self) -> None:
+        await keep_connected(
+            self._transport,
+            peer_book.load(self._home.peers),
+            (*self._settings.join, *self._settings.bootstrap_peers),
+            now_ms=self._now_ms,
+            on_trouble=self.notices.trouble,
+        )
+
+    async def _drop_unkept(self) -> None:
+        await self.live.drop_unkept(self._now_ms())
+
+    def _verdict(self, data: bytes) -> bool:
+        """Whether gossip may pass a message on; quick, as it runs inside the network."""
+        try:
+            validate(data, self._scope)
+        except Invalid:
+            return False
+        return True
+
+    def _accepted(self, batch: Sequence[Valid]) -> None:
+        self.live.add(batch)
+        self.notices.accepted(batch)
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do some work again and again, with a pause before each time."""
+    while True:
+        await trio.sleep(seconds)
+        await work()
