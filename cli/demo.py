@@ -57,11 +57,9 @@ class Node:
         return self.home.read_status()
 
     def done(self) -> bool:
-        """The node has finished its experiments, or is gone."""
+        """The node has finished its experiments."""
         finished = self.status().get("experiments")
-        return self.process.poll() is not None or (
-            isinstance(finished, int) and finished >= self.experiments
-        )
+        return isinstance(finished, int) and finished >= self.experiments
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,12 @@ def demo(*, nodes: int, experiments: int) -> int:
     Returns:
         0 if every node holds the same records and board, and one folded what
         another found; else 1.
+
+    Raises:
+        SystemExit: There are fewer experiments than nodes, or a node ended; it says why.
     """
+    if experiments < nodes:
+        raise SystemExit(f"{nodes} nodes need at least {nodes} experiments, one for each.")
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="swarm-demo-") as folder:
         console.print(f"Starting {nodes} nodes on this machine; their homes are in {folder}.")
@@ -159,20 +162,26 @@ def _address(started: Sequence[Node]) -> str | None:
     if not started:
         return None
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and started[0].process.poll() is None:
+    while time.monotonic() < deadline:
+        _check_alive(started)
         addrs = cast("list[str]", started[0].status().get("listen_addrs", []))
         if addrs:
             return addrs[0]
         time.sleep(0.1)
-    raise SystemExit(
-        f"{started[0].name} did not start listening:\n{_tail(started[0].home.root.parent)}"
-    )
+    raise SystemExit(f"{started[0].name} did not start listening:\n{_last_words(started[0])}")
 
 
-def _tail(folder: Path) -> str:
-    """The last words of every node."""
-    logs = sorted(folder.glob("*.log"))
-    return "\n".join(log.read_text("utf-8", "replace")[-2000:] for log in logs)
+def _check_alive(swarm: Sequence[Node]) -> None:
+    """Nodes of a demo stay until they are told to go; one that went has failed."""
+    for node in swarm:
+        if node.process.poll() is not None:
+            raise SystemExit(
+                f"{node.name} ended with status {node.process.returncode}:\n{_last_words(node)}"
+            )
+
+
+def _last_words(node: Node) -> str:
+    return node.home.root.with_suffix(".log").read_text("utf-8", "replace")[-2000:]
 
 
 def _watch(
@@ -183,6 +192,7 @@ def _watch(
 ) -> None:
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while time.monotonic() < deadline and not until(swarm):
+            _check_alive(swarm)
             live.update(_picture(swarm))
             time.sleep(POLL_SECONDS)
     console.print(_picture(swarm))
