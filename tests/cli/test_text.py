@@ -1,11 +1,14 @@
 """Text from a peer reaches the terminal as visible characters only."""
 
+import re
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.text import plain, plain_lines, shortened
+from swarm.visible_text import MARKS_AT_MOST, slug
 
 
 @given(st.text())
@@ -27,3 +30,15 @@ def test_an_escape_sequence_loses_its_escape() -> None:
 def test_long_text_is_cut_where_it_can_be_seen() -> None:
     assert shortened("abcdef", 6) == "abcdef"
     assert shortened("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize("between", ["", "\u200d", "\u200b", "\x00"])
+def test_a_letter_cannot_smear_over_the_lines_above(between: str) -> None:
+    shown = plain("a" + between.join(["\u0301"] * 50) + "b")
+    assert shown == "a" + "\u0301" * MARKS_AT_MOST + "b"
+
+
+@given(st.text())
+def test_a_slug_is_a_name_on_every_system(text: str) -> None:
+    assert re.fullmatch(r"([a-z0-9]+(-[a-z0-9]+)*)?", slug(text))
+    assert len(slug(text)) <= 40
