@@ -13,43 +13,34 @@ up again at the next start.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import trio
 
 from experiments.checks import Checks
+from experiments.choosing import Chooser
 from experiments.findings import Author, trial_of, win_record
 from experiments.history import History
-from experiments.measure import Measured, Run, differences, measure, measure_again
+from experiments.measure import Measured, Run, measure, measure_again
+from experiments.memory import Memory
 from experiments.outside import Swarm
-from experiments.proposers import Champion, Proposer, Situation
-from experiments.proposers.known import foldable_wins, mean_value
+from experiments.proposers import Champion, Proposer
 from experiments.replicate import as_checked
-from experiments.runner import Progress, Runner, RunRequest, RunResult
+from experiments.runner import Runner, RunRequest, RunResult
+from experiments.seeds import Seeds
+from experiments.telling import effect_of, pairs_of, progress_of
 from swarm import events
 from swarm.challenge import Challenge
 from swarm.diff import apply_diff
-from swarm.hypothesis import Hypothesis, from_bytes, to_bytes
-from swarm.lineage import Incomplete, InvalidWin
+from swarm.hypothesis import Hypothesis
 from swarm.records import RecordId, TreeHash, from_nano
 from swarm.settings import SearchSettings
-from swarm.statistics import Effect, paired_effect
-from swarm.strategy import choose, evidence_of
 from swarm.task import Task
 from swarm.tree import tree_hash
-from swarm.verdict import Yardstick
-from swarm.viewpoint import Viewpoint
-
-SEED_POOL = 16
-"""Seeds per base. Experiments on one base share them, so its runs are cached."""
 
 IDLE_SECONDS = 5.0
 """How long to wait for news when there is nothing left to try."""
-
-_CHAMPION = "champion"
-_RUNNING = "running"
 
 
 @dataclass(slots=True)
@@ -57,7 +48,6 @@ class _Progress:
     started: int = 0
     finished: int = 0
     running: dict[int, Hypothesis] = field(default_factory=dict[int, Hypothesis])
-    interrupted: list[Hypothesis] = field(default_factory=list[Hypothesis])
 
 
 class Research:
@@ -90,7 +80,6 @@ class Research:
         self._task = task
         self._runner = runner
         self._history = history
-        self._proposers = proposers
         self._swarm = swarm
         self._author = author
         self._search = search
@@ -98,10 +87,21 @@ class Research:
         before = history.count()
         self._limit = None if limit is None else before + limit
         self._report = report
-        self._uniform = uniform
-        self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
-        self._state = _Progress(started=before, interrupted=self._interrupted())
-        self._champion = self._remembered_champion()
+        self._state = _Progress(started=before)
+        self._seeds = Seeds(task, author.peer_id, search.promotion_pairs, uniform)
+        self._memory = Memory(swarm, task.baseline)
+        self._champion = self._memory.champion()
+        self._chooser = Chooser(
+            task,
+            history,
+            proposers,
+            swarm,
+            self._memory,
+            author,
+            search,
+            code_allowed=runner.code_allowed,
+            uniform=uniform,
+        )
         self._checks = Checks(
             task,
             author,
@@ -146,11 +146,13 @@ class Research:
         self._report(events.GoingOn(len(trials), wins, title))
 
     async def _measure_baseline(self) -> None:
-        seed = self._seeds(tree_hash(self._task.baseline))[0]
+        seed = self._seeds.of(tree_hash(self._task.baseline))[0]
         request = RunRequest(self._task.baseline, tree_hash(self._task.baseline), seed, code=False)
         if not self._runner.remembers(request):
             self._report(events.Preparing("Running the unchanged baseline on this machine first."))
-        result = await self._runner.calibrate(request, self._progress_of(0, "baseline", seed))
+        result = await self._runner.calibrate(
+            request, progress_of(self._report, 0, "baseline", seed)
+        )
         assert result.value_nano is not None
         if self._champion.record is None:
             self._champion = replace(self._champion, value=from_nano(result.value_nano))
@@ -164,7 +166,7 @@ class Research:
             if (record := self._checks.due()) is not None:
                 await self._checks.check(record)
                 continue
-            chosen = self._next()
+            chosen = self._chooser.next(self._champion)
             if chosen is None and (record := self._checks.any()) is not None:
                 await self._checks.check(record)
             elif chosen is None:
@@ -174,56 +176,7 @@ class Research:
                 self._state.started += 1
                 await self._experiment(self._state.started, *chosen)
 
-    def _next(self) -> tuple[Hypothesis, str] | None:
-        while self._state.interrupted:
-            hypothesis = self._state.interrupted.pop()
-            untried = (hypothesis.base_tree, hypothesis.tree) not in self._tried
-            if untried and self._is_here(hypothesis):
-                return hypothesis, "It was interrupted when this node last stopped."
-        return self._choose()
-
-    def _is_here(self, hypothesis: Hypothesis) -> bool:
-        """Whether the base of a remembered hypothesis can still be rebuilt."""
-        try:
-            return tree_hash(self._swarm.tree_of(hypothesis.base)) == hypothesis.base_tree
-        except (Incomplete, InvalidWin):
-            return False
-
-    def _choose(self) -> tuple[Hypothesis, str] | None:
-        situation = Situation(
-            task=self._task,
-            champion=self._champion,
-            wins=foldable_wins(
-                self._swarm.board,
-                self._champion.record,
-                Yardstick.of(self._task),
-                Viewpoint(self._swarm.anchors()),
-                self._swarm.tree_of,
-            ),
-            code_allowed=self._runner.code_allowed,
-            tried=lambda base, tree: (base, tree) in self._tried,
-            uniform=self._uniform,
-        )
-        offers = {
-            family: proposer
-            for proposer in self._proposers
-            for family in proposer.families(situation)
-            if family not in self._search.exclude_families
-        }
-        if not offers:
-            return None
-        choice = choose(
-            sorted(offers),
-            evidence_of(self._history.all(), self._task.metric.direction, self._task.metric.goal),
-            self._author.hardware_class,
-            fold_share=self._search.fold_share,
-            uniform=self._uniform,
-        )
-        hypothesis = offers[choice.family].propose(situation, choice.family)
-        return None if hypothesis is None else (hypothesis, choice.why)
-
     async def _experiment(self, number: int, hypothesis: Hypothesis, why: str) -> None:
-        self._tried.add((hypothesis.base_tree, hypothesis.tree))
         self._state.running[number] = hypothesis
         await self._remember_running()
         self._report(events.ExperimentStarted(number, hypothesis, why))
@@ -269,14 +222,14 @@ class Research:
             candidate,
             task=self._task,
             code=hypothesis.code,
-            seeds=[*(drawn.seeds if drawn else ()), *self._seeds_in_order(hypothesis.base_tree)],
+            seeds=[*(drawn.seeds if drawn else ()), *self._seeds.in_order(hypothesis.base_tree)],
             run=run,
-            on_pair=lambda so_far: self._report_pair(number, so_far),
+            on_pair=pairs_of(self._report, number),
         )
         if measured.outcome != "win":
             return measured
         seen = {pair.seed for pair in measured.pairs}
-        fresh = [seed for seed in self._seeds(hypothesis.tree) if seed not in seen]
+        fresh = [seed for seed in self._seeds.of(hypothesis.tree) if seed not in seen]
         fresh = fresh[: self._search.promotion_pairs]
         self._report(events.MeasuringAgain(number, len(fresh)))
         return await measure_again(
@@ -287,7 +240,7 @@ class Research:
             code=hypothesis.code,
             seeds=fresh,
             run=run,
-            on_pair=lambda so_far: self._report_pair(number, so_far),
+            on_pair=pairs_of(self._report, number),
         )
 
     async def _conclude(
@@ -315,24 +268,13 @@ class Research:
         )
 
     async def _promote(self, record: RecordId, hypothesis: Hypothesis, measured: Measured) -> None:
-        await self._swarm.remember(_CHAMPION, record.encode())
+        await self._memory.keep_champion(record)
         values = [from_nano(pair.candidate_nano) for pair in measured.pairs]
         self._champion = Champion(record, self._swarm.tree_of(record), sum(values) / len(values))
         self._report(events.ChampionChanged(record, hypothesis.title))
 
-    def _remembered_champion(self) -> Champion:
-        """What this node built on last; the baseline where that win is gone."""
-        record = (self._swarm.remembered(_CHAMPION) or b"").decode(errors="replace")
-        try:
-            value = mean_value(self._swarm.board.wins[record])
-            return Champion(record, self._swarm.tree_of(record), value)
-        except (KeyError, Incomplete, InvalidWin):
-            return Champion(None, self._task.baseline, None)
-
     async def _remember_running(self) -> None:
-        await self._swarm.remember(
-            _RUNNING, to_bytes([*self._state.interrupted, *self._state.running.values()])
-        )
+        await self._memory.keep_running([*self._chooser.interrupted, *self._state.running.values()])
 
     def _runs_of(self, number: int, drawn: Challenge | None) -> Run:
         """Runs the arms of an experiment; on the seeds of a check, as the check ran them."""
@@ -345,54 +287,4 @@ class Research:
         return run
 
     async def _run(self, number: int, request: RunRequest, arm: str) -> RunResult:
-        return await self._runner.run(request, self._progress_of(number, arm, request.seed))
-
-    def _progress_of(self, number: int, arm: str, seed: int) -> Callable[[Progress], None]:
-        def tell(progress: Progress) -> None:
-            self._report(
-                events.RunProgress(
-                    number,
-                    arm,
-                    seed,
-                    progress.phase,
-                    progress.tokens,
-                    progress.budget_tokens,
-                    progress.loss,
-                )
-            )
-
-        return tell
-
-    def _report_pair(self, number: int, measured: Measured) -> None:
-        last = measured.pairs[-1]
-        self._report(
-            events.PairMeasured(
-                number,
-                len(measured.pairs),
-                from_nano(last.base_nano),
-                from_nano(last.candidate_nano),
-            )
-        )
-
-    def _seeds(self, base_tree: TreeHash) -> list[int]:
-        """The seeds this node uses on a base: its own, so that peers' evidence is independent."""
-        text = f"{self._task.id}/{self._author.peer_id}/{base_tree}"
-        start = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-        return [(start + index) % self._task.seeds for index in range(SEED_POOL)]
-
-    def _seeds_in_order(self, base_tree: TreeHash) -> list[int]:
-        """The same, at random, but first those on which the base was measured as a winner."""
-        seeds, measured = self._seeds(base_tree), self._search.promotion_pairs
-        return self._shuffled(seeds[:measured]) + self._shuffled(seeds[measured:])
-
-    def _shuffled(self, seeds: list[int]) -> list[int]:
-        return [seeds.pop(int(self._uniform() * len(seeds))) for _ in range(len(seeds))]
-
-    def _interrupted(self) -> list[Hypothesis]:
-        data = self._swarm.remembered(_RUNNING)
-        return from_bytes(data) if data else []
-
-
-def effect_of(measured: Measured) -> Effect | None:
-    """The paired effect where at least two pairs were completed."""
-    return paired_effect(differences(measured.pairs)) if len(measured.pairs) > 1 else None
+        return await self._runner.run(request, progress_of(self._report, number, arm, request.seed))

@@ -18,6 +18,7 @@ from swarm.diff import make_diff
 from swarm.grade import grade
 from swarm.hypothesis import Hypothesis
 from swarm.records import RecordId, TreeHash
+from swarm.seen import SeenTrial
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 
@@ -64,6 +65,8 @@ class Situation:
         code_allowed: This node has the isolation that a code diff needs.
         tried: Whether this node ran the tree (second hash) on the base (first hash).
         uniform: A number in [0, 1), new at each call.
+        trials: Finished experiments on any base, oldest first: all of this node's, and
+            of its peers' the latest. `base_tree` says which base each was measured against.
     """
 
     task: Task
@@ -72,6 +75,7 @@ class Situation:
     code_allowed: bool
     tried: Callable[[TreeHash, TreeHash], bool]
     uniform: Callable[[], float]
+    trials: Sequence[SeenTrial] = ()
 
 
 class Proposer(Protocol):

@@ -1,0 +1,58 @@
+"""
+What research remembers from one life of a node to the next.
+
+Law: what is remembered is checked when it is read. A champion or an experiment
+whose base can no longer be rebuilt is forgotten, and nothing else is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from experiments.outside import Swarm
+from experiments.proposers import Champion
+from experiments.proposers.known import mean_value
+from swarm.hypothesis import Hypothesis, from_bytes, to_bytes
+from swarm.lineage import Incomplete, InvalidWin
+from swarm.records import RecordId
+from swarm.tree import Tree, tree_hash
+
+_CHAMPION = "champion"
+_RUNNING = "running"
+
+
+class Memory:
+    """The champion, and the experiments that were under way."""
+
+    def __init__(self, swarm: Swarm, baseline: Tree) -> None:
+        self._swarm = swarm
+        self._baseline = baseline
+
+    def champion(self) -> Champion:
+        """What this node built on last; the baseline where that win is gone."""
+        record = (self._swarm.remembered(_CHAMPION) or b"").decode(errors="replace")
+        try:
+            value = mean_value(self._swarm.board.wins[record])
+            return Champion(record, self._swarm.tree_of(record), value)
+        except (KeyError, Incomplete, InvalidWin):
+            return Champion(None, self._baseline, None)
+
+    async def keep_champion(self, record: RecordId) -> None:
+        """Build on this win from now on, in later lives too."""
+        await self._swarm.remember(_CHAMPION, record.encode())
+
+    def interrupted(self) -> list[Hypothesis]:
+        """The experiments that were under way when this node last stopped."""
+        data = self._swarm.remembered(_RUNNING)
+        return from_bytes(data) if data else []
+
+    async def keep_running(self, hypotheses: Iterable[Hypothesis]) -> None:
+        """Take these up again at the next start."""
+        await self._swarm.remember(_RUNNING, to_bytes([*hypotheses]))
+
+    def is_here(self, hypothesis: Hypothesis) -> bool:
+        """Whether the base of a remembered experiment can still be rebuilt."""
+        try:
+            return tree_hash(self._swarm.tree_of(hypothesis.base)) == hypothesis.base_tree
+        except (Incomplete, InvalidWin):
+            return False
