@@ -131,6 +131,7 @@ def main() -> int:
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(sys.argv[1] if len(sys.argv) > 1 else folder)
+        home.mkdir(parents=True, exist_ok=True)
         for name in TASKS:
             figures |= trio.run(measure, name, home)
     write_result("noise", figures)
