@@ -3,8 +3,7 @@
 from cli.failures import CommandError
 from cli.text import plain, short_id
 from gossip.journal import Journal
-from swarm.envelope import open_envelope
-from swarm.records import Win, decode, kind_of
+from swarm.records import Win, kind_of
 
 _SHOWN = 5
 
@@ -37,7 +36,7 @@ def choose(journal: Journal, prefix: str) -> str:
 
 
 def _title(journal: Journal, record_id: str) -> str:
-    record = decode(open_envelope(journal.get_many([record_id])[0])[1])
+    record = journal.read(journal.get_many([record_id])[0])
     by = plain(record.nickname) or short_id(record.author)
     what = f"“{plain(record.title)}”" if isinstance(record, Win) else kind_of(record)
     return f"{what} by {by}"

@@ -31,8 +31,7 @@ from cli.text import plain
 from gossip.home import Home, open_home
 from gossip.journal import Journal
 from gossip.journal_faults import JournalError
-from swarm.envelope import open_envelope
-from swarm.records import Record, RecordId, Win, decode
+from swarm.records import RecordId, Win
 
 TASK = "quick"
 NAMES = ("ada", "grace", "alan", "emmy", "kurt", "hedy", "claude", "rosa")
@@ -253,12 +252,8 @@ def _wins(node: Node) -> dict[RecordId, Win]:
     """Every win in a node's journal."""
     journals = sorted(node.home.journals.glob("*.sqlite"))
     with Journal.open(journals[0], read_only=True) as journal:
-        found = {stored.id: _decoded(stored.envelope) for _, stored in journal.replay()}
+        found = {stored.id: journal.read(stored.envelope) for _, stored in journal.replay()}
     return {record_id: record for record_id, record in found.items() if isinstance(record, Win)}
-
-
-def _decoded(envelope: bytes) -> Record:
-    return decode(open_envelope(envelope)[1])
 
 
 def folds(wins: Mapping[RecordId, Win]) -> list[Fold]:

@@ -36,11 +36,10 @@ from gossip.home import Home
 from gossip.journal import Journal
 from gossip.wins import JournalWins
 from swarm.challenge import Challenge, select
-from swarm.envelope import open_envelope
 from swarm.grade import grade
 from swarm.ladder import ladder_round, step_nano
 from swarm.lineage import Incomplete, InvalidWin, resolve_tree
-from swarm.records import Pair, RecordId, Replication, Win, decode, from_nano
+from swarm.records import Pair, RecordId, Replication, Win, from_nano
 from swarm.remeasure import MEANINGS, Outcome, compare
 from swarm.statistics import Effect, paired_effect
 from swarm.task import Task
@@ -113,7 +112,7 @@ def document(replayed: Replayed, task: Task) -> dict[str, object]:
 
 
 def _win_id(journal: Journal, record: RecordId) -> RecordId:
-    found = decode(open_envelope(journal.get_many([record])[0])[1])
+    found = journal.read(journal.get_many([record])[0])
     if isinstance(found, Replication):
         if not journal.has(found.win):
             raise CommandError(f"the win {found.win} that it is a replication of is not here yet")

@@ -25,12 +25,11 @@ from cli.text import plain, short_id
 from gossip.board import load_board
 from gossip.journal import Journal
 from swarm.board import Board, nicknames
-from swarm.envelope import open_envelope
 from swarm.holdout import published_holdouts
 from swarm.leaderboard import Entry, ranked, rows
 from swarm.lineage import Incomplete, base_chain
 from swarm.ranking import Ranked
-from swarm.records import Record, RecordId, Replication, Win, decode, kind_of
+from swarm.records import Record, RecordId, Replication, Win, kind_of
 from swarm.verdict import Evidence
 
 
@@ -81,7 +80,7 @@ def show(root: Path, part: str, *, as_json: bool) -> None:
 def find(journal: Journal, record_id: RecordId, task: TaskHeader) -> Found:
     """A record of the journal with its place on the board."""
     board = load_board(journal)
-    record = decode(open_envelope(journal.get_many([record_id])[0])[1])
+    record = journal.read(journal.get_many([record_id])[0])
     places = ranked(board, task.yardstick) if record_id in board.wins else []
     place = next((each for each in places if record_id in each.finding.records), None)
     lineage, complete = _lineage(record_id, board) if isinstance(record, Win) else ((), True)
@@ -149,7 +148,7 @@ def _checks(journal: Journal, board: Board, place: Ranked | None) -> Iterator[Ch
     wins = place.finding.records
     records = [key for key, evidence in board.replications.items() if evidence.win in wins]
     for record, envelope in zip(records, journal.get_many(records), strict=True):
-        made = decode(open_envelope(envelope)[1])
+        made = journal.read(envelope)
         if isinstance(made, Replication):
             yield Check(record, made, Evidence.of(made) in place.finding.voices)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from experiments.history import History
 from experiments.task_folder import load_task
 from gossip.journal import Journal
-from swarm.envelope import open_envelope
-from swarm.records import Trials, Win, decode
+from swarm.records import Trials, Win
 from tests.processes import LISTEN, TOY, NodeProcess, nodes, wait_until
 from tests.swarm.record_samples import TRIAL
 
@@ -26,7 +25,7 @@ STAY = QUICK_SYNC + "[node]\nstay = true\n"
 
 def wins(node: NodeProcess) -> dict[str, Win]:
     with Journal.open(node.journal(), read_only=True) as journal:
-        found = {row.id: decode(open_envelope(row.envelope)[1]) for _, row in journal.replay()}
+        found = {row.id: journal.read(row.envelope) for _, row in journal.replay()}
     return {record_id: record for record_id, record in found.items() if isinstance(record, Win)}
 
 
@@ -43,7 +42,7 @@ def test_a_node_researches_alone_and_stops_when_done(tmp_path: Path) -> None:
         assert node.process.wait(90) == 0, node.tell()
         assert "KEPT" in node.tell() or "not kept" in node.tell()
         with Journal.open(node.journal(), read_only=True) as journal:
-            records = [decode(open_envelope(row.envelope)[1]) for _, row in journal.replay()]
+            records = [journal.read(row.envelope) for _, row in journal.replay()]
         trials = [
             trial for record in records if isinstance(record, Trials) for trial in record.trials
         ]
