@@ -14,23 +14,22 @@ from typing import cast
 import trio
 
 from experiments.findings import Author, replication_record
+from experiments.opinions import Opinions
 from experiments.outside import Swarm
 from experiments.replicate import Replicated, replicate
 from experiments.run import RunRequest, RunResult
 from swarm import events
 from swarm.canonical import CanonicalError, pack, unpack
 from swarm.challenge import Challenge, select
-from swarm.findings import findings
 from swarm.grade import grade
 from swarm.ladder import step_nano
 from swarm.lineage import Incomplete, InvalidWin
+from swarm.newcomers import Piece, Spending
 from swarm.records import RecordId, from_nano
-from swarm.replication import is_due, next_win, open_wins, reputations
+from swarm.replication import next_win, open_wins, reputations
 from swarm.statistics import Effect, paired_effect
 from swarm.task import Task
 from swarm.validation import challenge_message
-from swarm.verdict import Yardstick
-from swarm.viewpoint import Viewpoint
 
 Run = Callable[[int, RunRequest, str], Awaitable[RunResult]]
 """Runs a request for a piece of work, named by its number, and one of its arms."""
@@ -45,13 +44,12 @@ class Checks:
 
     Args:
         run: Runs a request; checks have numbers below 0.
+        opinions: What this node thinks of the board.
         code_allowed: This node has the isolation that strangers' code needs.
         share: Of the time spent, how much may go into checks; 0: none.
+        spending: What this node's time goes into, experiments included.
         report: Where events go; must not block.
         uniform: A number in [0, 1), new at each call.
-
-    Attributes:
-        experiment_seconds: What was spent on everything else, told by the caller.
     """
 
     def __init__(
@@ -60,9 +58,11 @@ class Checks:
         author: Author,
         swarm: Swarm,
         run: Run,
+        opinions: Opinions,
         *,
         code_allowed: bool,
         share: float,
+        spending: Spending,
         report: Callable[[events.Event], None],
         uniform: Callable[[], float],
     ) -> None:
@@ -72,14 +72,14 @@ class Checks:
         self._run = run
         self._code_allowed = code_allowed
         self._share = share
+        self._spending = spending
         self._report = report
         self._uniform = uniform
-        self._yardstick = Yardstick.of(task)
+        self._opinions = opinions
+        self._yardstick = opinions.yardstick
         self._begun = 0
-        self._seconds = 0.0
         self._under_way: dict[RecordId, trio.Event] = {}
         self._interrupted = _from_bytes(swarm.remembered(_CHECKING)) if share else []
-        self.experiment_seconds = 0.0
 
     @property
     def enabled(self) -> bool:
@@ -98,22 +98,24 @@ class Checks:
             record = self._interrupted.pop()
             if not self.done(record) and self._may_run(record):
                 return record
-        total = self._seconds + self.experiment_seconds
-        return self.any() if is_due(self._seconds, total, self._share) else None
+        due = self._spending.has_room(lambda piece: piece.check, self._share)
+        return self._next(sparing=True) if due else None
 
     def any(self) -> RecordId | None:
         """The win to check now, whatever was spent; for a node that has nothing else to do."""
-        if not self.enabled:
-            return None
+        return self._next(sparing=False) if self.enabled else None
+
+    def _next(self, *, sparing: bool) -> RecordId | None:
+        """The win to check now; `sparing` keeps newcomers to their share."""
         board, own = self._swarm.board, self._author.peer_id
-        found = findings(board, self._yardstick)
-        mine = findings(board, self._yardstick, Viewpoint(self._swarm.anchors()))
-        known = reputations(board, mine)
+        authors = self._opinions.known()
+        anyone = not sparing or self._spending.has_room_for_newcomers(authors)
         waiting = [
             win
-            for win in open_wins(board, found, own, self._yardstick)
-            if win.record not in self._under_way
+            for win in open_wins(board, self._opinions.neutral(), own, self._yardstick)
+            if win.record not in self._under_way and (anyone or win.author in authors)
         ]
+        known = reputations(board, self._opinions.mine())
         peers, uniform = self._swarm.peers(), self._uniform
         while (chosen := next_win(waiting, known, peers=peers, uniform=uniform)) is not None:
             if self._may_run(chosen.record):
@@ -143,10 +145,14 @@ class Checks:
         if self.done(record):
             return
         over = self._under_way[record] = trio.Event()
+        piece = Piece(True, frozenset({self._swarm.board.wins[record].author}))
+        started = trio.current_time()
+        self._spending.begin(piece)
         try:
             await self._remember()
             await self._check(record)
         finally:
+            self._spending.end(piece, trio.current_time() - started)
             del self._under_way[record]
             over.set()
         await self._remember()
@@ -179,7 +185,6 @@ class Checks:
             )
         )
         seconds = trio.current_time() - started
-        self._seconds += seconds
         self._report(
             events.CheckFinished(
                 number, record, claim.title, said, seen(found), found.reason, seconds

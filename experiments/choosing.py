@@ -8,20 +8,25 @@ interrupted comes first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from experiments.findings import Author
 from experiments.history import History
 from experiments.memory import Memory
+from experiments.opinions import Opinions
 from experiments.outside import Swarm
+from experiments.priors import load_priors
 from experiments.proposers import Champion, Proposer, Situation
 from experiments.proposers.known import foldable_wins
+from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
+from swarm.newcomers import Piece, Spending
+from swarm.priors import prior_of
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
-from swarm.strategy import choose, evidence_of
+from swarm.strategy import choose
 from swarm.task import Task
-from swarm.verdict import Yardstick
-from swarm.viewpoint import Viewpoint
+from swarm.tree import tree_hash
 
 
 class Chooser:
@@ -30,6 +35,8 @@ class Chooser:
 
     Args:
         search: What the person set about the search.
+        opinions: What this node thinks of the board.
+        spending: What this node's time goes into.
         code_allowed: This node has the isolation that a code diff needs.
         uniform: A number in [0, 1), new at each call.
 
@@ -46,6 +53,8 @@ class Chooser:
         memory: Memory,
         author: Author,
         search: SearchSettings,
+        opinions: Opinions,
+        spending: Spending,
         *,
         code_allowed: bool,
         uniform: Callable[[], float],
@@ -57,6 +66,8 @@ class Chooser:
         self._memory = memory
         self._author = author
         self._search = search
+        self._opinions = opinions
+        self._spending = spending
         self._code_allowed = code_allowed
         self._uniform = uniform
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
@@ -78,24 +89,50 @@ class Chooser:
         return None
 
     def _choose(self, champion: Champion) -> tuple[Hypothesis, str] | None:
-        situation = self._situation(champion)
-        offers = {
-            family: proposer
-            for proposer in self._proposers
-            for family in proposer.families(situation)
-            if family not in self._search.exclude_families
-        }
+        everything = self._situation(champion)
+        situation = self._sparing(everything)
+        if not (offers := self._offers(situation)):
+            situation = everything
+            offers = self._offers(situation)
         if not offers:
             return None
         choice = choose(
-            sorted(offers),
-            evidence_of(self._history.all(), self._task.metric.direction, self._task.metric.goal),
-            self._author.hardware_class,
+            offers,
+            evidence_of(situation.trials, self._standpoint(champion)),
+            prior_of(load_priors(), self._author.hardware_class),
             fold_share=self._search.fold_share,
             uniform=self._uniform,
         )
         hypothesis = offers[choice.family].propose(situation, choice.family)
         return None if hypothesis is None else (hypothesis, choice.why)
+
+    def _offers(self, situation: Situation) -> dict[str, Proposer]:
+        return {
+            family: proposer
+            for proposer in self._proposers
+            for family in proposer.families(situation)
+            if family not in self._search.exclude_families
+        }
+
+    def _sparing(self, situation: Situation) -> Situation:
+        """The same, with no more wins to fold than folds and newcomers have a share for."""
+        if not self._spending.has_room(_is_fold, self._search.fold_share):
+            return replace(situation, wins=())
+        known, wins = self._opinions.known(), self._swarm.board.wins
+        if self._spending.has_room_for_newcomers(known):
+            return situation
+        trusted = [win for win in situation.wins if wins[win.record].author in known]
+        return replace(situation, wins=trusted)
+
+    def _standpoint(self, champion: Champion) -> Standpoint:
+        metric = self._task.metric
+        return Standpoint(
+            base_tree=tree_hash(champion.tree),
+            hardware_class=self._author.hardware_class,
+            now_ms=self._swarm.now_ms(),
+            direction=metric.direction,
+            goal=metric.goal,
+        )
 
     def _situation(self, champion: Champion) -> Situation:
         return Situation(
@@ -104,8 +141,8 @@ class Chooser:
             wins=foldable_wins(
                 self._swarm.board,
                 champion.record,
-                Yardstick.of(self._task),
-                Viewpoint(self._swarm.anchors()),
+                self._opinions.mine(),
+                self._task.metric.direction,
                 self._swarm.tree_of,
             ),
             code_allowed=self._code_allowed,
@@ -116,3 +153,7 @@ class Chooser:
                 for trial in self._history.all()
             ],
         )
+
+
+def _is_fold(piece: Piece) -> bool:
+    return bool(piece.authors) and not piece.check

@@ -24,6 +24,7 @@ from experiments.findings import Author, trial_of, win_record
 from experiments.history import History
 from experiments.measure import Measured, Run, measure, measure_again
 from experiments.memory import Memory
+from experiments.opinions import Opinions
 from experiments.outside import Swarm
 from experiments.proposers import Champion, Proposer
 from experiments.replicate import as_checked
@@ -34,6 +35,7 @@ from swarm import events
 from swarm.challenge import Challenge
 from swarm.diff import apply_diff
 from swarm.hypothesis import Hypothesis
+from swarm.newcomers import Piece, Spending
 from swarm.records import RecordId, TreeHash, from_nano
 from swarm.settings import SearchSettings
 from swarm.task import Task
@@ -91,6 +93,8 @@ class Research:
         self._seeds = Seeds(task, author.peer_id, search.promotion_pairs, uniform)
         self._memory = Memory(swarm, task.baseline)
         self._champion = self._memory.champion()
+        self._spending = Spending()
+        opinions = Opinions(task, swarm)
         self._chooser = Chooser(
             task,
             history,
@@ -99,6 +103,8 @@ class Research:
             self._memory,
             author,
             search,
+            opinions,
+            self._spending,
             code_allowed=runner.code_allowed,
             uniform=uniform,
         )
@@ -107,8 +113,10 @@ class Research:
             author,
             swarm,
             self._run,
+            opinions,
             code_allowed=runner.code_allowed,
             share=search.replicate_share,
+            spending=self._spending,
             report=report,
             uniform=uniform,
         )
@@ -178,14 +186,21 @@ class Research:
 
     async def _experiment(self, number: int, hypothesis: Hypothesis, why: str) -> None:
         self._state.running[number] = hypothesis
+        piece = self._piece(hypothesis)
+        self._spending.begin(piece)
         await self._remember_running()
         self._report(events.ExperimentStarted(number, hypothesis, why))
         drawn = await self._checked_first(hypothesis)
         started = trio.current_time()
         measured = await self._measure(number, hypothesis, drawn)
         seconds = trio.current_time() - started
-        self._checks.experiment_seconds += seconds
+        self._spending.end(piece, seconds)
         await self._conclude(number, hypothesis, measured, seconds)
+
+    def _piece(self, hypothesis: Hypothesis) -> Piece:
+        wins = self._swarm.board.wins
+        folded = (wins[parent].author for parent in hypothesis.parents if parent in wins)
+        return Piece(authors=frozenset(folded))
 
     async def _checked_first(self, hypothesis: Hypothesis) -> Challenge | None:
         """

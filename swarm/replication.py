@@ -71,18 +71,6 @@ class Reputation:
 UNKNOWN = Reputation()
 
 
-def is_due(spent_seconds: float, total_seconds: float, share: float) -> bool:
-    """
-    Whether checking has had less than its share of what was spent so far.
-
-    Args:
-        spent_seconds: On checks.
-        total_seconds: On checks and experiments.
-        share: Of the total that checks may take.
-    """
-    return spent_seconds < share * total_seconds
-
-
 def next_win(
     wins: Iterable[OpenWin],
     reputations: Mapping[PeerId, Reputation],

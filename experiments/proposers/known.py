@@ -9,16 +9,15 @@ number. What is offered is measured here before anything is built on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from experiments.proposers import KnownWin
 from swarm.board import Board, Claim
-from swarm.findings import Finding, findings
+from swarm.findings import Finding
 from swarm.lineage import Incomplete, InvalidWin, ancestors
 from swarm.records import RecordId
+from swarm.statistics import Direction
 from swarm.tree import Tree
-from swarm.verdict import Yardstick
-from swarm.viewpoint import Viewpoint
 
 MAX_WINS = 64
 
@@ -26,33 +25,33 @@ MAX_WINS = 64
 def foldable_wins(
     board: Board,
     champion: RecordId | None,
-    yardstick: Yardstick,
-    viewpoint: Viewpoint,
+    found: Iterable[Finding],
+    direction: Direction,
     tree_of: Callable[[RecordId | None], Tree],
 ) -> list[KnownWin]:
     """
     Wins that the champion does not contain: those others confirmed first, then by gain.
 
     Args:
-        viewpoint: Whose replications guide this node.
+        found: The findings, from the viewpoint that guides this node.
         tree_of: The tree of a win, or of the baseline; raises Incomplete or InvalidWin.
     """
-    sign = 1.0 if yardstick.direction == "minimize" else -1.0
+    sign = 1.0 if direction == "minimize" else -1.0
     contained = {champion, *(ancestors(champion, board.wins) if champion else ())}
     others = [
         (finding.verdict.confirming == 0, sign * believed_effect(finding), finding.records)
-        for finding in findings(board, yardstick, viewpoint)
+        for finding in found
         if finding.state in ("claimed", "replicated")
         and contained.isdisjoint(finding.records)
         and not (finding.voices and 2 * finding.verdict.confirming < finding.verdict.voices)
     ]
-    found: list[KnownWin] = []
+    known_wins: list[KnownWin] = []
     for _, effect, records in sorted(others)[: 2 * MAX_WINS]:
-        if len(found) == MAX_WINS:
+        if len(known_wins) == MAX_WINS:
             break
         known = _known(records[0], board.wins[records[0]], sign * effect, tree_of)
-        found += [known] if known else []
-    return found
+        known_wins += [known] if known else []
+    return known_wins
 
 
 def believed_effect(finding: Finding) -> float:

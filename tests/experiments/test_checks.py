@@ -9,17 +9,18 @@ import trio
 import trio.testing
 
 from experiments.checks import Checks
+from experiments.opinions import Opinions
 from experiments.proposers.known import foldable_wins
 from experiments.run import HOLDOUT, VALIDATION, RunRequest, RunResult
 from experiments.runner import Runner
 from swarm import events
 from swarm.challenge import select
 from swarm.findings import findings
+from swarm.newcomers import Piece, Spending
 from swarm.records import Record, RecordId, Replication
 from swarm.settings_block import Scalar
 from swarm.validation import challenge_message
 from swarm.verdict import Yardstick
-from swarm.viewpoint import Viewpoint
 from tests.experiments.lab import Lab, claimed, toy, toy_runner
 
 REAL: dict[str, Scalar] = {"SHIFT": "small"}
@@ -31,6 +32,7 @@ def checks_of(
     runner: Runner | None = None,
     *,
     share: float = 0.2,
+    spending: Spending | None = None,
     told: list[events.Event] | None = None,
     asked: list[tuple[str, RunRequest]] | None = None,
 ) -> Checks:
@@ -46,8 +48,10 @@ def checks_of(
         lab.author,
         lab,
         run,
+        Opinions(lab.task, lab),
         code_allowed=False,
         share=share,
+        spending=spending or Spending(),
         report=heard.append,
         uniform=lambda: 0.0,
     )
@@ -56,6 +60,11 @@ def checks_of(
 def states(lab: Lab) -> dict[RecordId, str]:
     found = findings(lab.board, Yardstick.of(lab.task))
     return {finding.records[0]: finding.state for finding in found}
+
+
+def foldable(lab: Lab) -> list[RecordId]:
+    found = Opinions(lab.task, lab).mine()
+    return [win.record for win in foldable_wins(lab.board, None, found, "minimize", lab.tree_of)]
 
 
 async def test_what_was_seen_is_published_whatever_it_says(tmp_path: Path) -> None:
@@ -136,12 +145,16 @@ async def test_checks_have_their_share_and_no_more() -> None:
     record, win = claimed(task, 0.3, REAL)
     lab = Lab(task)
     lab.hear(win)
-    checks = checks_of(lab)
+    spending = Spending()
+    checks = checks_of(lab, spending=spending)
     assert checks.due() is None
-    checks.experiment_seconds = 10.0
+    spending.begin(Piece())
     assert checks.due() == record
-    none = checks_of(lab, share=0.0)
-    none.experiment_seconds = 10.0
+    spending.end(Piece(), 10.0)
+    assert checks.due() == record
+    spending.begin(Piece(check=True))
+    assert checks.due() is None, "one that is under way counts"
+    none = checks_of(lab, share=0.0, spending=spending)
     assert none.due() is None and none.any() is None and not none.enabled
 
 
@@ -161,9 +174,8 @@ async def test_own_measurements_guide_what_is_built_on(tmp_path: Path) -> None:
     lie, lie_win = claimed(task, 1.9, USELESS)
     lab = Lab(task)
     lab.hear(lie_win)
-    rule, mine = Yardstick.of(task), Viewpoint(lab.anchors())
-    assert [w.record for w in foldable_wins(lab.board, None, rule, mine, lab.tree_of)] == [lie]
+    assert foldable(lab) == [lie]
     async with toy_runner(tmp_path) as runner:
         await checks_of(lab, runner).check(lie)
-    assert foldable_wins(lab.board, None, rule, mine, lab.tree_of) == []
+    assert foldable(lab) == []
     assert states(lab) == {lie: "claimed"}

@@ -20,7 +20,6 @@ from swarm.replication import (
     OpenWin,
     Reputation,
     chance,
-    is_due,
     next_win,
     open_wins,
     reputations,
@@ -105,20 +104,6 @@ def test_enough_is_enough() -> None:
 def test_pretended_peers_do_not_end_the_checking() -> None:
     """A million of them leave the odds of a large swarm."""
     assert chance(0, Reputation(), 10**6) == chance(0, Reputation(), MOST_PEERS) > 0.05
-
-
-def test_a_share_is_kept_over_a_long_run() -> None:
-    """Checks of any length take their share of the time, and a share of nothing is none."""
-    uniform = random.Random(1).random
-    spent, total = 0.0, 0.0
-    while total < 10_000:
-        checking = is_due(spent, total, 0.2)
-        seconds = (60 if checking else 10) * (0.5 + uniform())
-        total += seconds
-        spent += seconds if checking else 0.0
-    assert 0.19 < spent / total < 0.22
-    assert not is_due(0.0, 100.0, 0.0)
-    assert not is_due(0.0, 0.0, 0.2)
 
 
 def test_what_is_open_and_whose_wins_held_up() -> None:
