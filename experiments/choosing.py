@@ -15,14 +15,18 @@ from experiments.history import History
 from experiments.memory import Memory
 from experiments.opinions import Opinions
 from experiments.outside import Swarm
+from experiments.priors import load_priors
 from experiments.proposers import Champion, Proposer, Situation
 from experiments.proposers.known import foldable_wins
+from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Piece, Spending
+from swarm.priors import prior_of
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
-from swarm.strategy import choose, evidence_of
+from swarm.strategy import choose
 from swarm.task import Task
+from swarm.tree import tree_hash
 
 
 class Chooser:
@@ -93,9 +97,9 @@ class Chooser:
         if not offers:
             return None
         choice = choose(
-            sorted(offers),
-            evidence_of(self._history.all(), self._task.metric.direction, self._task.metric.goal),
-            self._author.hardware_class,
+            offers,
+            evidence_of(situation.trials, self._standpoint(champion)),
+            prior_of(load_priors(), self._author.hardware_class),
             fold_share=self._search.fold_share,
             uniform=self._uniform,
         )
@@ -119,6 +123,16 @@ class Chooser:
             return situation
         trusted = [win for win in situation.wins if wins[win.record].author in known]
         return replace(situation, wins=trusted)
+
+    def _standpoint(self, champion: Champion) -> Standpoint:
+        metric = self._task.metric
+        return Standpoint(
+            base_tree=tree_hash(champion.tree),
+            hardware_class=self._author.hardware_class,
+            now_ms=self._swarm.now_ms(),
+            direction=metric.direction,
+            goal=metric.goal,
+        )
 
     def _situation(self, champion: Champion) -> Situation:
         return Situation(
