@@ -36,12 +36,15 @@ from gossip.identity import Identity, load_or_create
 from gossip.intake import RecordExpiredError
 from gossip.journal import Journal
 from gossip.network import Network, every
+from gossip.wins import whole_records
 from swarm import events
 from swarm.board import Board
 from swarm.hardware import hardware_class
 from swarm.records import PeerId, Record, RecordId
 from swarm.settings import Settings
 from swarm.tree import Tree
+from watch.service import Watch
+from watch.source import Source
 from watch.status import status_document, task_document
 
 STATUS_SECONDS = 1.0
@@ -74,8 +77,13 @@ async def serve(settings: Settings, home: Home, report: Report) -> None:
         loaded = load_task(settings.task)
         identity = load_or_create(home.identity)
         path = home.journal(loaded.task.id)
-        with Journal.open(path) as journal, Journal.open(path, read_only=True) as reading:
-            await Node(settings, home, loaded, identity, journal, reading, report).live()
+        with (
+            Journal.open(path) as journal,
+            Journal.open(path, read_only=True) as reading,
+            Journal.open(path, read_only=True) as watched,
+        ):
+            node = Node(settings, home, loaded, identity, journal, reading, watched, report)
+            await node.live()
 
 
 class Node:
@@ -85,6 +93,7 @@ class Node:
     Args:
         journal: Written by the intake only, in a thread.
         reading: The same journal, for reads in the event loop.
+        watched: The same again, for the reads of those who look, in a thread.
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class Node:
         identity: Identity,
         journal: Journal,
         reading: Journal,
+        watched: Journal,
         report: Report,
     ) -> None:
         self._settings = settings
@@ -102,7 +112,9 @@ class Node:
         self._loaded = loaded
         self._task = loaded.task
         self._identity = identity
-        self._report = report
+        self._watched = watched
+        self._watch = Watch(settings.watch.api, home.watch_token, report, now_ms)
+        self._report = report = self._watch.note
         self._network = Network(
             settings.network, home, loaded.task, identity, journal, reading, report, now_ms
         )
@@ -152,7 +164,25 @@ class Node:
         return [
             partial(every, STATUS_SECONDS, self._write_status),
             partial(every, TRIALS_SECONDS, self._publish_trials),
+            partial(self._watch.serve, self._source()),
         ]
+
+    def _source(self) -> Source:
+        """What those who look may know of this node."""
+        return Source(
+            task=self._task,
+            peer_id=self._author.peer_id,
+            nickname=self._author.nickname,
+            hardware_class=self._author.hardware_class,
+            board=lambda: self.board,
+            status=self._status,
+            trials=self._history.all,
+            records=partial(whole_records, self._watched),
+            connected=lambda: self._network.connected,
+            running_of=lambda peer: None,
+            anchors=self.anchors,
+            odds=lambda: None,
+        )
 
     async def _until_stopped(self) -> None:
         """Research until a signal comes, or the experiments asked for are done."""
@@ -245,6 +275,7 @@ class Node:
             uptime_seconds=time.monotonic() - self._started,
             listen_addrs=self._network.listen_addrs,
             running_titles=research.running_titles if research else (),
+            watch=self._watch.url,
         )
 
     # What research asks of the rest (`experiments.outside.Swarm`)

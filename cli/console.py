@@ -70,6 +70,7 @@ class NodeConsole:
             events.Started: self._begins,
             events.GoingOn: self._goes_on,
             events.Listening: self._listening,
+            events.Watching: self._watching,
             events.NetworkTrouble: lambda e: self._line("network", e.message, "yellow"),
             events.PeerConnected: lambda e: self._peer(e, "connected"),
             events.PeerDisconnected: lambda e: self._peer(e, "left"),
@@ -140,6 +141,11 @@ class NodeConsole:
 
     def _listening(self, event: events.Listening) -> None:
         self._console.print(Text(f"listening on {event.multiaddr}"))
+
+    def _watching(self, event: events.Watching) -> None:
+        self._line("watch", event.url, "bold")
+        if event.moved:
+            self._line("", "another program has the usual port; --api HOST:PORT sets one", _DIM)
 
     def _peer(self, event: events.PeerConnected | events.PeerDisconnected, what: str) -> None:
         count = f"{event.peers} peer{'' if event.peers == 1 else 's'} now"

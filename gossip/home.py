@@ -92,6 +92,11 @@ class Home:
         return self.root / "status.json"
 
     @property
+    def watch_token(self) -> Path:
+        """What readers on other machines must show to the API, mode 0600."""
+        return self.root / "watch.token"
+
+    @property
     def log(self) -> Path:
         """The node's log."""
         return self.root / "node.log"

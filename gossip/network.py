@@ -31,7 +31,7 @@ from gossip.sync import Sync
 from gossip.upkeep import KeptStore
 from swarm import events
 from swarm.envelope import seal
-from swarm.records import SCHEMA_VERSION, Record, RecordId, encode
+from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, encode
 from swarm.settings import NetworkSettings
 from swarm.task import Task
 from swarm.validation import Invalid, Scope, Valid, validate
@@ -130,6 +130,11 @@ class Network:
     def peers(self) -> int:
         """How many peers are connected."""
         return len(self._transport.peers())
+
+    @property
+    def connected(self) -> tuple[PeerId, ...]:
+        """The peers that are connected."""
+        return self._transport.peers()
 
     @property
     def listen_addrs(self) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ Law: reads only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from gossip.board import VIEW
 from gossip.journal import Journal
 from swarm.board import Board, states
-from swarm.records import RecordId, Win
+from swarm.records import Record, RecordId, Win
 
 _DECODED_WINS = 2048
 
@@ -42,6 +42,12 @@ class JournalWins(Mapping[RecordId, Win]):
         if not isinstance(found, Win):
             raise KeyError(record)
         return found
+
+
+def whole_records(journal: Journal, wanted: Iterable[RecordId]) -> dict[RecordId, Record]:
+    """Those of the wanted records that are in the journal."""
+    found = ((record, journal.get(record)) for record in wanted)
+    return {record: journal.read(data) for record, data in found if data is not None}
 
 
 def unchecked(journal: Journal, board: Board) -> list[RecordId]:

@@ -54,6 +54,18 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """
+    The node can be watched at this address; `moved` because the usual one is taken.
+
+    The address may hold the token of those who may read: it is for this node's owner.
+    """
+
+    url: str
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkTrouble:
     """Something about the network a person may want to fix; research goes on."""
 
@@ -217,6 +229,7 @@ Event = (
     Started
     | GoingOn
     | Listening
+    | Watching
     | NetworkTrouble
     | PeerConnected
     | PeerDisconnected

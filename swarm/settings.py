@@ -64,6 +64,18 @@ class SearchSettings(_Section):
     exclude_families: tuple[Family, ...] = ()
 
 
+class WatchSettings(_Section):
+    """How people and programs look at this node."""
+
+    api: str = Field(
+        default="127.0.0.1:8377",
+        max_length=256,
+        pattern=r"^(off|([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$",
+    )
+    """Where the page and the API are served, HOST:PORT; or `off`. Beyond loopback a token
+    is needed."""
+
+
 class Settings(_Section):
     """All settings of one node."""
 
@@ -72,3 +84,4 @@ class Settings(_Section):
     node: NodeSettings = NodeSettings()
     network: NetworkSettings = NetworkSettings()
     search: SearchSettings = SearchSettings()
+    watch: WatchSettings = WatchSettings()

@@ -43,6 +43,7 @@ CONTAINMENT_POINTS = {
     "gossip/calls.py": "one peer's call, whatever it raises, ends with its stream",
     "gossip/guards.py": "whatever a peer's bytes can raise inside libp2p ends with that peer",
     "gossip/libp2p_transport.py": "a network that dies in any way is opened again",
+    "watch/service.py": "what people look at fails without research hearing of it",
     "gossip/memory_transport.py": "a verdict that fails is a no, as on the real network",
 }
 """Where a broad ``except`` may stand, and why the failure must end there."""

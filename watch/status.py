@@ -40,8 +40,15 @@ def status_document(
     uptime_seconds: float,
     listen_addrs: Sequence[str],
     running_titles: Sequence[str],
+    watch: str | None,
 ) -> dict[str, object]:
-    """The status of the calling process's node; `experiments` and `wins` are its own."""
+    """
+    The status of the calling process's node.
+
+    Args:
+        experiments, wins: Its own.
+        watch: Where its API is, if it is served.
+    """
     return {
         "pid": os.getpid(),
         "peer_id": peer_id,
@@ -55,4 +62,5 @@ def status_document(
         "uptime_seconds": round(uptime_seconds, 1),
         "listen_addrs": list(listen_addrs),
         "running_titles": list(running_titles),
+        "watch": watch,
     }

@@ -1,0 +1,113 @@
+"""
+The board as readers see it: taken once a second at most, and what is made of it kept.
+
+However many read, each view of one board is computed once, in a thread. What that
+cost sets the pace: where it is slow, the next board is taken later, so that looking
+never takes more than a twentieth of a core from research.
+
+Law: all that is answered under one version is made from one board.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+import trio
+
+from swarm.board import Board
+from watch.feed import Feed
+from watch.json_text import to_json
+from watch.source import Source
+
+T = TypeVar("T")
+
+SECONDS = 1.0
+COST_FACTOR = 20.0
+KEPT_VIEWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The board at one moment; `version` rises with every change of it."""
+
+    version: int
+    board: Board
+    _made: OrderedDict[Hashable, object] = field(
+        default_factory=OrderedDict[Hashable, object], compare=False, repr=False
+    )
+
+    def view(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made once; used by one thread at a time."""
+        if key not in self._made:
+            self._made[key] = make()
+            if len(self._made) > KEPT_VIEWS:
+                self._made.popitem(last=False)
+        return cast("T", self._made[key])
+
+    def has(self, key: Hashable) -> bool:
+        """Whether a view is made already."""
+        return key in self._made
+
+    def document(self) -> dict[str, int]:
+        """What the status and the stream say of it."""
+        return {
+            "version": self.version,
+            "records": self.board.records,
+            "wins": len(self.board.wins),
+            "replications": len(self.board.replications),
+            "experiments": self.board.experiments,
+        }
+
+
+class Pulse:
+    """
+    Looks at a node again and again.
+
+    Args:
+        source: The node.
+        feed: Woken when there is something new to see.
+    """
+
+    def __init__(self, source: Source, feed: Feed) -> None:
+        self._source = source
+        self._feed = feed
+        self._computing = trio.Lock()
+        self._threads = trio.CapacityLimiter(1)
+        self._not_before = 0.0
+        self.look = Look(1, source.board())
+        self.progress = self._progress()
+        self.beat = 1
+
+    async def run(self) -> None:
+        """Look again every second, for ever."""
+        while True:
+            await trio.sleep(SECONDS)
+            board, progress = self._source.board(), self._progress()
+            changed = board is not self.look.board and trio.current_time() >= self._not_before
+            if changed:
+                self.look = Look(self.look.version + 1, board)
+            if changed or progress != self.progress:
+                self.progress = progress
+                self.beat += 1
+                self._feed.wake()
+
+    async def view(self, key: Hashable, make: Callable[[Look], T]) -> tuple[Look, T]:
+        """What `make` gives for the board as it is shown now, computed in a thread, once."""
+        async with self._computing:
+            look = self.look
+            if look.has(key):
+                return look, look.view(key, lambda: make(look))
+            started = trio.current_time()
+            made = await trio.to_thread.run_sync(
+                lambda: look.view(key, lambda: make(look)), limiter=self._threads
+            )
+            ended = trio.current_time()
+            self._not_before = max(self._not_before, ended) + COST_FACTOR * (ended - started)
+            return look, made
+
+    def _progress(self) -> bytes:
+        peers = len(self._source.connected())
+        return to_json({"peers": peers, "now": self._feed.running})

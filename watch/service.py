@@ -1,0 +1,119 @@
+"""
+The API of a node as one service: it listens, says where, and answers until the end.
+
+Law: nothing that fails here reaches research. An answer that fails is a 500 and a line
+in the log; a server that fails is opened again; an address that cannot be listened on
+costs a sentence.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import trio
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from swarm import events
+from watch.address import Address, WatchError, bind, read_address, token_in
+from watch.api import Api
+from watch.event_stream import Streams
+from watch.feed import Feed
+from watch.guard import Guard, is_loopback
+from watch.pulse import Pulse
+from watch.server import Server
+from watch.source import Source
+
+AGAIN_SECONDS = 5.0
+
+_log = logging.getLogger("watch")
+
+
+class Watch:
+    """
+    What people and programs see of one node.
+
+    Args:
+        api: Where to listen, `HOST:PORT`, or `off`.
+        token_file: Where the token for readers on other machines is kept.
+        report: Told where the API is, or why it is not; must not block or raise.
+        now_ms: The wall clock, Unix epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        api: str,
+        token_file: Path,
+        report: Callable[[events.Event], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._api = api
+        self._token_file = token_file
+        self._report = report
+        self._now_ms = now_ms
+        self._feed = Feed(secrets.token_hex(4), now_ms)
+        self.url: str | None = None
+
+    def note(self, event: events.Event) -> None:
+        """Pass an event on, and keep it for those who look."""
+        self._report(event)
+        self._feed.note(event)
+
+    async def serve(self, source: Source) -> None:
+        """Answer for ever; what goes wrong ends here."""
+        while (address := read_address(self._api)) is not None:
+            try:
+                await self._serve(source, address)
+            except WatchError as error:
+                self.note(events.NetworkTrouble(str(error)))
+                return
+            except Exception:  # noqa: BLE001 - what people look at never ends research
+                _log.exception("the API failed and is opened again")
+            await trio.sleep(AGAIN_SECONDS)
+
+    async def _serve(self, source: Source, address: Address) -> None:
+        listening, said = bind(address)
+        token = None if is_loopback(address.host) else token_in(self._token_file)
+        host, port = listening.getsockname()[:2]
+        self.url = f"http://{_in_url(host)}:{port}"
+        shown = self.url if token is None else f"{self.url}/?token={token}"
+        self._report(events.Watching(shown, said))
+        pulse = Pulse(source, self._feed)
+        streams = Streams(self._feed, pulse)
+        app = Api(source, self._feed, pulse, streams, self._about).app()
+        server = Server(Guard(_Contained(app), address.host, token), listening)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pulse.run)
+            nursery.start_soon(server.serve)
+            try:
+                await trio.sleep_forever()
+            finally:
+                streams.stop()
+                server.stop()
+
+    def _about(self) -> dict[str, object]:
+        return {
+            "version": version("research-swarm"),
+            "instance": self._feed.instance,
+            "now_ms": self._now_ms(),
+        }
+
+
+class _Contained:
+    """An application whose failures are written down and end with their request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:  # noqa: BLE001 - one reader's trouble is not the next one's
+            _log.exception("an answer failed: %s", scope.get("path"))
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
