@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 import typer
 
 from cli.failures import explained
+from cli.options import HomeOption, JsonOption, home_root
+from cli.story_commands import story_app
 
 app = typer.Typer(
     name="swarm",
@@ -28,15 +30,6 @@ app = typer.Typer(
 task_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(task_app, name="task", help="The research tasks that a swarm can work on.")
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", envvar="SWARM_HOME", metavar="DIR", help="Folder of the node.", show_default=False
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")
-]
 StateOption = Annotated[
     Literal["claimed", "replicated", "refuted", "incomplete", "invalid"] | None,
     typer.Option(help="Only what is in this state.", show_default=False),
@@ -108,7 +101,7 @@ def start(
         "network.join": tuple(join or ()),
         "network.listen_addrs": tuple(listen or ()),
     }
-    raise typer.Exit(start(_root(home), profile=profile, flags=flags, detach=detach))
+    raise typer.Exit(start(home_root(home), profile=profile, flags=flags, detach=detach))
 
 
 @app.command()
@@ -116,7 +109,7 @@ def stop(home: HomeOption = None) -> None:
     """Stop the node that runs in this home, cleanly."""
     from cli.stop import stop
 
-    raise typer.Exit(stop(_root(home)))
+    raise typer.Exit(stop(home_root(home)))
 
 
 @app.command()
@@ -124,7 +117,7 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """What the node is doing, or did last."""
     from cli.status import status
 
-    status(_root(home), as_json=as_json)
+    status(home_root(home), as_json=as_json)
 
 
 @app.command()
@@ -143,7 +136,7 @@ def leaderboard(
     """The changes that helped, best first."""
     from cli.leaderboard import leaderboard
 
-    leaderboard(_root(home), limit=limit, as_json=as_json, state=state, mine=mine)
+    leaderboard(home_root(home), limit=limit, as_json=as_json, state=state, mine=mine)
 
 
 @app.command()
@@ -157,7 +150,7 @@ def show(
     """One record: what changed, why, the evidence, and who built on it."""
     from cli.show import show
 
-    show(_root(home), record, as_json=as_json)
+    show(home_root(home), record, as_json=as_json)
 
 
 @app.command()
@@ -172,7 +165,7 @@ def replay(
     """Run a win again on this machine: what was said, and what is seen."""
     from cli.replay import replay
 
-    raise typer.Exit(replay(_root(home), record, seeds=seeds, as_json=as_json))
+    raise typer.Exit(replay(home_root(home), record, seeds=seeds, as_json=as_json))
 
 
 @app.command()
@@ -186,7 +179,7 @@ def best(
     """The best believed training script."""
     from cli.best import best
 
-    best(_root(home), output=output)
+    best(home_root(home), output=output)
 
 
 @app.command()
@@ -202,7 +195,7 @@ def trust(
     """Name a peer whose replications this node believes from the start."""
     from cli.trust import trust
 
-    trust(_root(home), peer, listed=listed, remove=remove, as_json=as_json)
+    trust(home_root(home), peer, listed=listed, remove=remove, as_json=as_json)
 
 
 @app.command()
@@ -215,7 +208,7 @@ def verify(
     """Check every record in the journal again: bytes, signatures and rules."""
     from cli.verify import verify
 
-    raise typer.Exit(verify(_root(home), rescue_damaged=rescue))
+    raise typer.Exit(verify(home_root(home), rescue_damaged=rescue))
 
 
 @app.command()
@@ -223,7 +216,7 @@ def doctor(home: HomeOption = None) -> None:
     """What this machine can do, what is missing, and how to get it."""
     from cli.doctor import doctor
 
-    raise typer.Exit(doctor(_root(home)))
+    raise typer.Exit(doctor(home_root(home)))
 
 
 @app.command()
@@ -256,6 +249,9 @@ def task_show(
     show_task(name, as_json=as_json)
 
 
+app.add_typer(story_app)
+
+
 def main() -> None:
     """Run the command line; what a person can fix ends in one sentence and exit status 1."""
     # Typer brings pydantic, whose search for plugins would read every installed package.
@@ -264,14 +260,6 @@ def main() -> None:
         app()
     except Exception as error:  # noqa: BLE001 - re-raised unless it is known and explained
         sys.exit(explained(error))
-
-
-def _root(home: Path | None) -> Path:
-    if home is not None:
-        return home.expanduser().absolute()
-    from platformdirs import user_data_path
-
-    return user_data_path("research-swarm", appauthor=False)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -148,6 +148,31 @@ class History:
             raise HistoryError(
                 f"the history of experiments {self._path} cannot be used ({error}): {fix}"
             ) from error
+
+
+def read_trials(path: Path, task: str) -> list[Trial]:
+    """
+    Every trial of a history, oldest first, also while its node runs; none where there is no file.
+
+    Raises:
+        HistoryError: The file cannot be read.
+    """
+    if not path.exists():
+        return []
+    query = "SELECT trial FROM trials WHERE task = ? ORDER BY number"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            rows = db.execute(query, (task,)).fetchall()
+    except sqlite3.Error as error:
+        raise HistoryError(
+            f"the history of experiments {path} cannot be read ({error}): "
+            f"move it and {path.name}-wal away to go on without them"
+        ) from error
+    found: list[Trial] = []
+    for (data,) in rows:
+        with suppress(CanonicalError, TypeError, KeyError):
+            found.append(_from_bytes(data))
+    return found
 
 
 def _key(trial: Trial) -> tuple[str, str]:
