@@ -1,5 +1,6 @@
 """
-What every transport promises, checked on each: libp2p on loopback, and memory.
+What every transport promises, checked on each: libp2p on loopback, memory, and memory
+sealed for the members of a private topic.
 
 A new transport joins by one more way to open it.
 """
@@ -7,7 +8,7 @@ A new transport joins by one more way to open it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,6 +19,8 @@ from gossip.identity import new_identity
 from gossip.libp2p_transport import open_libp2p_transport
 from gossip.memory_transport import MemoryNetwork
 from gossip.outbox import Outbox
+from gossip.sealed import Seal
+from gossip.sealed_transport import open_sealed_transport, sealed_verdict
 from gossip.transport import (
     MAX_MESSAGE_BYTES,
     MAX_REQUEST_BYTES,
@@ -29,9 +32,11 @@ from gossip.transport import (
     Transport,
     Verdict,
 )
+from swarm.topic import TopicKey
 from tests.gossip.waiting import until
 
 TOPIC = "/research-swarm/1/contract"
+SEAL = Seal(TopicKey(bytes(16), 1, bytes(32)))
 
 
 def accept_all(data: bytes) -> bool:
@@ -56,8 +61,25 @@ class Opener:
     def _opening(
         self, topic: str, verdict: Verdict, outbox: Outbox
     ) -> AbstractAsyncContextManager[Transport]:
+        if self.sort == "sealed":
+            return self._sealed(topic, sealed_verdict(SEAL, verdict), outbox)
+        return self._plain(topic, verdict, outbox)
+
+    @asynccontextmanager
+    async def _sealed(
+        self, topic: str, verdict: Verdict, outbox: Outbox
+    ) -> AsyncGenerator[Transport]:
+        async with (
+            self._plain(topic, verdict, outbox) as plain,
+            open_sealed_transport(plain, SEAL) as transport,
+        ):
+            yield transport
+
+    def _plain(
+        self, topic: str, verdict: Verdict, outbox: Outbox
+    ) -> AbstractAsyncContextManager[Transport]:
         identity = new_identity()
-        if self.sort == "memory":
+        if self.sort != "libp2p":
             return self.memory.open(identity.peer_id, topic, verdict=verdict, outbox=outbox)
         loopback = ["/ip4/127.0.0.1/tcp/0"]
         return open_libp2p_transport(identity, topic, loopback, verdict=verdict, outbox=outbox)
@@ -80,7 +102,7 @@ class Opener:
         await ended.wait()
 
 
-@pytest.fixture(params=["libp2p", "memory"])
+@pytest.fixture(params=["libp2p", "memory", "sealed"])
 async def opener(request: pytest.FixtureRequest) -> AsyncGenerator[Opener]:
     async with trio.open_nursery() as nursery:
         opener = Opener(str(request.param), nursery)
