@@ -122,9 +122,10 @@ class Journal:
         query = "SELECT id FROM records WHERE kind = ? ORDER BY row"
         return [row[0] for row in self._all(query, kind)]
 
-    def listed(self) -> list[tuple[str, Kind, str, int]]:
-        """Id, kind, author and creation time (Unix ms) of every record, oldest arrival first."""
-        return self._all("SELECT id, kind, author, created_at_ms FROM records ORDER BY row")
+    def listed(self, row: int = 0) -> list[tuple[str, Kind, str, int]]:
+        """Id, kind, author and creation time (Unix ms) of what arrived after row number `row`."""
+        query = "SELECT id, kind, author, created_at_ms FROM records WHERE row > ? ORDER BY row"
+        return self._all(query, row)
 
     def ids_like(self, part: str, limit: int) -> list[str]:
         """At most `limit` ids that start or end with `part`, in alphabetical order."""

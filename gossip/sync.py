@@ -2,9 +2,10 @@
 Sync: the guarantee behind gossip.
 
 A node pulls what it lacks from whoever connects and, every interval, from a
-random peer: compare digests, ask for the ids of buckets that differ, fetch what
-is missing in bounded batches. What gossip lost and what late joiners missed
-arrives this way.
+random peer: compare ranges of keys (`gossip.ranges`), list those that differ, fetch
+what is missing in bounded batches. What gossip lost and what late joiners missed
+arrives this way, and a turn that was cut off goes on where it was: what arrived
+differs no more.
 
 Law: pulling is idempotent and one partner at a time; a partner that lies,
 stalls, talks garbage or sends much that is of no use costs at most its turn, and
@@ -25,20 +26,22 @@ from dataclasses import dataclass
 import trio
 
 from gossip.backoff import Backoff
-from gossip.digest import Index, differing, index_of, missing
 from gossip.message_id import claimed_id
+from gossip.ranges import WHOLE, Index, Part, Range, compare, key_of, rest
 from gossip.sync_answers import Answers, Store
 from gossip.sync_messages import (
-    MAX_IDS_PER_FETCH,
-    MAX_IDS_PER_PAGE,
-    AskDigest,
-    AskIds,
+    MAX_KEYS,
+    MAX_PARTS,
+    MAX_RANGES,
+    MAX_RECORDS,
+    AskKeys,
+    AskParts,
     AskRecords,
     AskVisit,
     Question,
     SyncError,
-    read_digest,
-    read_ids,
+    read_keys,
+    read_parts,
     read_records,
     write_question,
 )
@@ -52,12 +55,15 @@ Accept = Callable[[bytes, PeerId], Awaitable[bool]]
 what the envelope holds."""
 
 CALL_S = 10.0
-MAX_IDS_PER_TURN = 100_000
+PIECES = (1, 64, 8, 8, 8, 8, 8, 8)
+"""In how many parts a range is cut, question after question; mostly all is equal."""
+MAX_CUT = 4096
+"""Of more ranges than this that differ, all keys are listed."""
 MAX_RECORDS_PER_TURN = 20_000
 ASKED_LIMIT = 20_000
 ASK_AGAIN_S = 600.0
 REST_MOST_S = 300.0
-USELESS_RECORDS = 64
+USELESS_AT_MOST = 64
 VISIT_AGAIN_S = 5.0
 
 
@@ -67,20 +73,22 @@ class Turn:
     What one partner gave.
 
     Attributes:
+        asked: Records asked for.
         fetched: Envelopes received.
         useful: Those of them that were new and good.
         more: The turn ended before the partner's records did, and it was of use.
     """
 
+    asked: int = 0
     fetched: int = 0
     useful: int = 0
     more: bool = False
 
     @property
     def wasted(self) -> bool:
-        """Whether much came and most of it was of no use."""
-        useless = self.fetched - self.useful
-        return useless > max(USELESS_RECORDS, self.useful)
+        """Whether much was asked for and most of it never came or was of no use."""
+        useless = self.asked - self.useful
+        return useless > max(USELESS_AT_MOST, self.useful)
 
 
 class Sync:
@@ -198,46 +206,54 @@ class Sync:
         return f"{turn.fetched} records and no end" if turn.more else ""
 
     async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
-        mine = index_of(await self._store.ids(kind))
-        theirs = read_digest(await self._ask(peer, AskDigest(kind)))
-        buckets = differing(mine.digest, theirs)
-        wanted = await self._missing(peer, kind, mine, buckets) if buckets else []
+        mine = await self._store.index(kind)
+        ranges = await self._differing(peer, kind, mine)
+        while ranges and not turn.more:
+            asked, ranges = ranges[:MAX_RANGES], ranges[MAX_RANGES:]
+            keys = read_keys(await self._ask(peer, AskKeys(kind, tuple(asked))), asked)
+            ranges = rest(asked, keys, MAX_KEYS) + ranges
+            lacked = [key for key in keys if key not in mine.ids]
+            wanted = [key for key in lacked if not self._asked.lately(peer, key)]
+            await self._fetch(peer, kind, wanted, turn)
+
+    async def _differing(self, peer: PeerId, kind: str, mine: Index) -> list[Range]:
+        """The ranges, ascending, in which the peer may hold what we lack."""
+        cut, listed = [WHOLE], list[Range]()
+        for pieces in PIECES:
+            if not cut or len(cut) > MAX_CUT:
+                break
+            parts: list[Part] = []
+            step = min(MAX_RANGES, MAX_PARTS // pieces)
+            for at in range(0, len(cut), step):
+                asked = tuple(cut[at : at + step])
+                parts += read_parts(await self._ask(peer, AskParts(kind, asked, pieces)), asked)
+            found = compare(mine, parts)
+            cut, listed = found.cut, listed + found.listed
+        return sorted(cut + listed, key=lambda span: span.low)
+
+    async def _fetch(self, peer: PeerId, kind: str, wanted: list[bytes], turn: Turn) -> None:
         while wanted:
-            if turn.fetched >= MAX_RECORDS_PER_TURN:
+            if turn.asked >= MAX_RECORDS_PER_TURN:
                 turn.more = True
                 return
-            batch = tuple(wanted[:MAX_IDS_PER_FETCH])
+            batch = tuple(wanted[:MAX_RECORDS])
             records = read_records(await self._ask(peer, AskRecords(kind, batch)), len(batch))
             self._asked.add(peer, batch[: records.considered])
+            turn.asked += records.considered
             turn.fetched += len(records.envelopes)
             self._check_asked_for(records.envelopes, batch)
             await self._hand_over(records.envelopes, peer, turn)
             if turn.wasted:
-                raise SyncError(f"of {turn.fetched} records {turn.useful} were of use")
+                raise SyncError(f"of {turn.asked} records listed {turn.useful} were of use")
             del wanted[: records.considered]
 
-    async def _missing(
-        self, peer: PeerId, kind: str, mine: Index, buckets: tuple[int, ...]
-    ) -> list[str]:
-        """Ids in differing buckets that we lack and did not just ask this peer for."""
-        wanted: list[str] = []
-        after = ""
-        for _ in range(MAX_IDS_PER_TURN // MAX_IDS_PER_PAGE):
-            ids = read_ids(await self._ask(peer, AskIds(kind, buckets, after)), after)
-            lacked = missing(mine, buckets, ids)
-            wanted += [record for record in lacked if not self._asked.lately(peer, record)]
-            if len(ids) < MAX_IDS_PER_PAGE:
-                break
-            after = ids[-1]
-        return wanted
-
-    def _check_asked_for(self, envelopes: tuple[bytes, ...], asked: tuple[RecordId, ...]) -> None:
+    def _check_asked_for(self, envelopes: tuple[bytes, ...], asked: tuple[bytes, ...]) -> None:
         open_questions = set(asked)
         for envelope in envelopes:
             record = self._identify(envelope)
-            if record not in open_questions:
+            if record is None or key_of(record) not in open_questions:
                 raise SyncError("it sent a record that was not asked for")
-            open_questions.remove(record)
+            open_questions.remove(key_of(record))
 
     async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId, turn: Turn) -> None:
         """Let ``accept`` judge a batch side by side, so that it can write it as one."""
@@ -337,16 +353,16 @@ class _Asked:
     """
 
     def __init__(self) -> None:
-        self._at: OrderedDict[tuple[PeerId, str], float] = OrderedDict()
+        self._at: OrderedDict[tuple[PeerId, bytes], float] = OrderedDict()
 
-    def add(self, peer: PeerId, ids: Sequence[str]) -> None:
+    def add(self, peer: PeerId, keys: Sequence[bytes]) -> None:
         now = trio.current_time()
-        for record in ids:
-            self._at[peer, record] = now
-            self._at.move_to_end((peer, record))
+        for key in keys:
+            self._at[peer, key] = now
+            self._at.move_to_end((peer, key))
         while len(self._at) > ASKED_LIMIT:
             self._at.popitem(last=False)
 
-    def lately(self, peer: PeerId, record: str) -> bool:
-        at = self._at.get((peer, record))
+    def lately(self, peer: PeerId, key: bytes) -> bool:
+        at = self._at.get((peer, key))
         return at is not None and trio.current_time() < at + ASK_AGAIN_S

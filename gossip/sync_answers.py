@@ -1,8 +1,9 @@
 """
 The answering side of sync: what we hold, told to whoever asks.
 
-Law: an answer is bounded in bytes and ids, and costs about the same whoever
-asks and however often: the index of a kind is built at most once a second.
+Law: an answer is bounded in bytes and keys, and costs about the same whoever
+asks and however often: the ranges of a question do not overlap, and the index of a
+kind is asked for at most once a second.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from typing import Protocol
 
 import trio
 
-from gossip.digest import Index, index_of, page
+from gossip.ranges import Index
 from gossip.sync_messages import (
     MAX_FETCH_BYTES,
-    MAX_IDS_PER_PAGE,
-    AskDigest,
-    AskIds,
+    MAX_KEYS,
+    AskKeys,
+    AskParts,
     AskRecords,
     AskVisit,
     Records,
     SyncError,
     read_question,
-    write_digest,
-    write_ids,
+    write_keys,
+    write_parts,
     write_records,
 )
 from gossip.transport import PeerId
@@ -36,12 +37,12 @@ VISIT_S = 8.0
 class Store(Protocol):
     """What sync needs of the journal."""
 
-    async def ids(self, kind: str) -> Sequence[str]:
+    async def index(self, kind: str) -> Index:
         """All record ids of a kind."""
         ...
 
-    async def get_many(self, ids: Sequence[str]) -> Sequence[bytes]:
-        """The envelopes of those ids that are held, in any order."""
+    async def get_many(self, ids: Sequence[str], most_bytes: int) -> Sequence[bytes | None]:
+        """The envelope of each id in turn, if held; of one id at least, and then to a size."""
         ...
 
 
@@ -69,13 +70,13 @@ class Answers:
             SyncError: It is malformed, of another scope or of a kind unknown here.
         """
         match read_question(request, self._scope):
-            case AskDigest(kind):
-                return write_digest((await self._index(kind)).digest)
-            case AskIds(kind, buckets, after):
+            case AskParts(kind, ranges, pieces):
                 index = await self._index(kind)
-                return write_ids(page(index, buckets, after, MAX_IDS_PER_PAGE))
-            case AskRecords(kind, ids):
-                return write_records(await self._records(ids))
+                return write_parts(part for span in ranges for part in index.cut(span, pieces))
+            case AskKeys(kind, ranges):
+                return write_keys((await self._index(kind)).listed(ranges, MAX_KEYS))
+            case AskRecords(kind, keys):
+                return write_records(await self._records(kind, keys))
             case AskVisit():
                 with trio.move_on_after(VISIT_S):
                     await self._visit(peer)
@@ -86,23 +87,14 @@ class Answers:
             raise SyncError("asked about an unknown kind")
         built_at, index = self._indexes.get(kind, (float("-inf"), None))
         if index is None or trio.current_time() >= built_at + INDEX_AGE_S:
-            index = index_of(await self._store.ids(kind))
+            index = await self._store.index(kind)
             self._indexes[kind] = (trio.current_time(), index)
         return index
 
-    async def _records(self, ids: tuple[str, ...]) -> Records:
-        """As many of the records as fit one answer; at least one id is considered."""
-        envelopes: list[bytes] = []
-        size = considered = 0
-        for at in range(0, len(ids), _STEP):
-            step = ids[at : at + _STEP]
-            found = await self._store.get_many(step)
-            size += sum(map(len, found))
-            if envelopes and size > MAX_FETCH_BYTES:
-                break
-            envelopes += found
-            considered += len(step)
-        return Records(tuple(envelopes), considered)
-
-
-_STEP = 8
+    async def _records(self, kind: str, keys: tuple[bytes, ...]) -> Records:
+        """As many of the records as fit one answer."""
+        index = await self._index(kind)
+        found = await self._store.get_many(
+            [index.ids.get(key, "") for key in keys], MAX_FETCH_BYTES
+        )
+        return Records(tuple(envelope for envelope in found if envelope), len(found))

@@ -26,6 +26,7 @@ EPOCHS_KEPT = 400
 KEPT_PER_EPOCH: Mapping[Kind, int] = {"win": 128, "replication": 512, "trials": 512}
 
 _Days: TypeAlias = defaultdict[tuple[PeerId, Kind], defaultdict[int, list[RecordId]]]
+_Counts: TypeAlias = defaultdict[tuple[PeerId, Kind], defaultdict[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,29 @@ def entry_of(record_id: RecordId, record: Record) -> Entry:
     return Entry(
         record_id, kind_of(record), record.author, record.created_at_ms, _ancestors(record)
     )
+
+
+class Room:
+    """
+    Whether everything there is is kept, told record by record.
+
+    While no author has used up a share, `keep` gives back all that has not
+    expired; that is the usual state, and it needs no look at all records.
+    """
+
+    def __init__(
+        self, kept_per_epoch: Mapping[Kind, int] = KEPT_PER_EPOCH, epochs_kept: int = EPOCHS_KEPT
+    ) -> None:
+        self._kept_per_epoch = kept_per_epoch
+        self._epochs_kept = epochs_kept
+        self._counts: _Counts = defaultdict(lambda: defaultdict(int))
+
+    def take(self, kind: Kind, author: PeerId, created_at_ms: int) -> bool:
+        """Count one more record; False if its author's share is used up with it."""
+        days = self._counts[author, kind]
+        day = created_at_ms // EPOCH_MS
+        days[day] += 1
+        return days[day] <= self._kept_per_epoch[kind] and len(days) <= self._epochs_kept
 
 
 def keep(

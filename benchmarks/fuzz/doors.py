@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from functools import cache
 
 from benchmarks.fuzz.inputs import DEEPEST, Source, altered, edited
+from gossip.ranges import END, Part, Range
 from gossip.sync_messages import (
-    AskDigest,
-    AskIds,
+    AskKeys,
+    AskParts,
     AskRecords,
     AskVisit,
     Records,
     SyncError,
-    read_digest,
-    read_ids,
+    read_keys,
+    read_parts,
     read_question,
     read_records,
-    write_digest,
-    write_ids,
+    write_keys,
+    write_parts,
     write_question,
     write_records,
 )
@@ -38,9 +39,10 @@ from swarm.records import RecordError, decode, encode
 from swarm.settings_block import SettingsBlockError, read_settings
 from swarm.task import TaskError, declared_files, parse_task
 from swarm.validation import Invalid, validate
-from tests.swarm.record_samples import ANN, DIFF, RECORDS, SCOPE, SOME_ID, TRIALS, WIN
+from tests.swarm.record_samples import ANN, DIFF, RECORDS, SCOPE, TRIALS, WIN
 
 _SCOPE = "/research-swarm/1/task#1"
+_SPANS = (Range(b"", b"\x80"), Range(b"\x90", END))
 
 _TREE = {
     "model.py": b"".join(b"line %d\n" % number for number in range(30)),
@@ -193,8 +195,8 @@ def _read_sync(data: bytes) -> object:
     """As a question and as each answer; one that is read as nothing is refused."""
     readers: tuple[Callable[[], object], ...] = (
         lambda: read_question(data, _SCOPE),
-        lambda: read_digest(data),
-        lambda: read_ids(data, ""),
+        lambda: read_parts(data, _SPANS),
+        lambda: read_keys(data, _SPANS),
         lambda: read_records(data, 5),
     )
     read: list[object] = []
@@ -224,14 +226,14 @@ _SYNC = (
     *(
         write_question(_SCOPE, question)
         for question in (
-            AskDigest("win"),
-            AskIds("win", (0, 255), "bafy"),
-            AskRecords("win", (SOME_ID, "b")),
+            AskParts("win", _SPANS, 64),
+            AskKeys("win", _SPANS),
+            AskRecords("win", (b"a" * 16, b"b" * 16)),
             AskVisit(),
         )
     ),
-    write_digest(bytes(4096)),
-    write_ids(("a", "b")),
+    write_parts(Part(span, 3, bytes(16)) for span in _SPANS),
+    write_keys((b"a" * 16, b"b" * 16)),
     write_records(Records((b"one", b"two"), 3)),
 )
 

@@ -11,19 +11,23 @@ import random
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
 import trio
 import trio.testing
 
 from gossip.memory_transport import MemoryNetwork, MemoryTransport
+from gossip.ranges import KEY_BYTES, WHOLE, Index, Part, Range, key_of
 from gossip.sync import VISIT_AGAIN_S, Sync
 from gossip.sync_messages import (
+    AskKeys,
+    AskParts,
     AskRecords,
     AskVisit,
     read_question,
-    write_digest,
-    write_ids,
+    write_keys,
+    write_parts,
     write_question,
     write_records,
 )
@@ -47,11 +51,17 @@ class Shelf:
         self.kept = {identify(envelope): envelope for envelope in envelopes}
         self.offered = 0
 
-    async def ids(self, kind: str) -> Sequence[str]:
-        return [record for record, e in self.kept.items() if e[:1] == kind[:1].encode()]
+    async def index(self, kind: str) -> Index:
+        held = [record for record, e in self.kept.items() if e[:1] == kind[:1].encode()]
+        return Index().with_ids(held)
 
-    async def get_many(self, ids: Sequence[str]) -> Sequence[bytes]:
-        return [self.kept[record] for record in ids if record in self.kept]
+    async def get_many(self, ids: Sequence[str], most_bytes: int) -> Sequence[bytes | None]:
+        found: list[bytes | None] = []
+        for record in ids:
+            found.append(self.kept.get(record))
+            if sum(len(envelope or b"") for envelope in found) > most_bytes:
+                return found[:-1] or found
+        return found
 
     async def accept(self, envelope: bytes, sender: PeerId) -> bool:
         """Keep what has a known kind; garbage is counted and dropped."""
@@ -113,6 +123,60 @@ async def test_ten_thousand_records_reach_a_late_joiner(autojump_clock: Clock) -
         assert trio.current_time() - started < 10
 
 
+class Meter:
+    """A transport's calls counted, and broken off after some."""
+
+    def __init__(self, transport: MemoryTransport, breaks_after: float = float("inf")) -> None:
+        self.answer_bytes: list[int] = []
+        self.record_answers = 0
+        self.calls_left = breaks_after
+        call = transport.call
+
+        async def counted(peer: PeerId, request: bytes, timeout_s: float = 10.0) -> bytes:
+            self.calls_left -= 1
+            if self.calls_left < 0:
+                raise CallError("cut off")
+            answer = await call(peer, request, timeout_s)
+            if isinstance(asked(request), AskRecords):
+                self.record_answers += 1
+            else:
+                self.answer_bytes.append(len(request) + len(answer))
+            return answer
+
+        transport.call = counted
+
+
+async def test_ten_differences_in_thirty_thousand_cost_little(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    common = [b"w%d" % number for number in range(30_000)]
+    one, other = Shelf(common), Shelf(common[3:])
+    async with node(network, "other", other), network.open("one", TOPIC) as transport:
+        await transport.dial("/memory/p2p/other")
+        meter = Meter(transport)
+        other.kept |= Shelf(b"w new %d" % number for number in range(7)).kept
+        started = trio.current_time()
+        turn = await sync_of(transport, one).pull("other")
+        assert (turn.fetched, turn.useful) == (7, 7)
+        assert sum(meter.answer_bytes) < 10_000
+        assert trio.current_time() - started < 0.3
+
+
+async def test_a_turn_that_was_cut_off_goes_on_where_it_was(autojump_clock: Clock) -> None:
+    network = MemoryNetwork()
+    old, late = Shelf(b"w%d" % number for number in range(5000)), Shelf()
+    async with node(network, "old", old), network.open("late", TOPIC) as transport:
+        await transport.dial("/memory/p2p/old")
+        meter, sync = Meter(transport, breaks_after=12), sync_of(transport, late)
+        cut_off = await sync.pull("old")
+        assert 2000 < cut_off.useful == len(late.kept) < 5000
+        meter.calls_left, meter.record_answers = 100, 0
+        turn = await sync.pull("old")
+        assert late.kept == old.kept
+        assert late.offered == 5000
+        assert meter.record_answers < (5000 - cut_off.useful) / 256 + 2
+        assert not turn.more
+
+
 async def test_large_records_come_in_bounded_answers(autojump_clock: Clock) -> None:
     network = MemoryNetwork()
     old, late = Shelf(b"w%d" % n + bytes(200_000) for n in range(60)), Shelf()
@@ -169,28 +233,58 @@ async def stall(caller: PeerId, request: bytes) -> bytes:
     return b""
 
 
-async def endless_ids(caller: PeerId, request: bytes) -> bytes:
-    """Says every bucket differs, lists the same page for ever, and has nothing."""
-    if b"digest" in request:
-        return write_digest(b"\x01" * 4096)
-    if b"records" in request:
-        return write_records(RecordsAnswer((), 1))
-    return write_ids(tuple(f"z{number:04}" for number in range(4096)))
+def asked(request: bytes) -> object:
+    """The question in a request."""
+    return read_question(request, TOPIC + "#1")
+
+
+def lying_parts(question: AskParts, pieces: int = 1) -> bytes:
+    """Says each range holds much that differs, in parts cut where a liar likes."""
+    parts: list[Part] = []
+    for span in question.ranges:
+        bounds = [span.low, *(span.low + bytes([at]) for at in range(1, pieces)), span.high]
+        if bounds != sorted(bounds):
+            bounds = [span.low, span.high]
+        parts += [Part(Range(low, high), 10_000, b"differs") for low, high in pairwise(bounds)]
+    return write_parts(parts)
+
+
+async def endless_keys(caller: PeerId, request: bytes) -> bytes:
+    """Says every range differs, lists keys for ever, and has nothing."""
+    match asked(request):
+        case AskParts() as question:
+            return lying_parts(question)
+        case AskKeys(_, ranges):
+            low = int.from_bytes(ranges[0].low[:KEY_BYTES].ljust(KEY_BYTES, b"\0"), "big") + 1
+            return write_keys((low + at).to_bytes(KEY_BYTES, "big") for at in range(4096))
+        case _:
+            return write_records(RecordsAnswer((), 1))
+
+
+async def endless_parts(caller: PeerId, request: bytes) -> bytes:
+    """Cuts every range in eight that differ, however often it is asked, and lists nothing."""
+    match asked(request):
+        case AskParts() as question:
+            return lying_parts(question, question.pieces)
+        case _:
+            return write_keys(())
 
 
 async def drip(caller: PeerId, request: bytes) -> bytes:
     """Answers every question just within its deadline, for ever."""
     await trio.sleep(9.5)
-    return await endless_ids(caller, request)
+    return await endless_keys(caller, request)
 
 
 async def lie(caller: PeerId, request: bytes) -> bytes:
     """Promises records and delivers something else."""
-    if b"digest" in request:
-        return write_digest(b"\x02" * 4096)
-    if b"records" in request:
-        return write_records(RecordsAnswer((b"garbage",), 1))
-    return write_ids(("zzz",))
+    match asked(request):
+        case AskParts() as question:
+            return lying_parts(question)
+        case AskKeys():
+            return write_keys([key_of("zzz")])
+        case _:
+            return write_records(RecordsAnswer((b"garbage",), 1))
 
 
 async def feed_garbage(caller: PeerId, request: bytes) -> bytes:
@@ -198,10 +292,12 @@ async def feed_garbage(caller: PeerId, request: bytes) -> bytes:
     if b"records" in request:
         await trio.sleep(9)
         return write_records(RecordsAnswer((b"garbage",) * 16, 16))
-    return await endless_ids(caller, request)
+    return await endless_keys(caller, request)
 
 
-@pytest.mark.parametrize("bad", [garbage, stall, endless_ids, drip, lie, feed_garbage])
+@pytest.mark.parametrize(
+    "bad", [garbage, stall, endless_keys, endless_parts, drip, lie, feed_garbage]
+)
 async def test_a_bad_partner_costs_at_most_its_turn(autojump_clock: Clock, bad: object) -> None:
     network = MemoryNetwork()
     mine, good = Shelf(wins(1)), Shelf(wins(1, 2, 3))
@@ -262,7 +358,7 @@ async def unasked(caller: PeerId, request: bytes) -> bytes:
     """Answers each question for records with good ones of its own choice."""
     if b"records" in request:
         return write_records(RecordsAnswer(tuple(wins(7, 8)), 2))
-    return await endless_ids(caller, request)
+    return await endless_keys(caller, request)
 
 
 class Useless(Shelf):
@@ -271,20 +367,23 @@ class Useless(Shelf):
     def __init__(self) -> None:
         super().__init__()
         self.pages = 0
+        self.offers: dict[bytes, bytes] = {}
 
     async def answer(self, caller: PeerId, request: bytes) -> bytes:
-        if b"digest" in request:
-            return write_digest(b"\x01" * 4096)
-        if b"records" not in request:
-            self.pages += 1
-            made = [b"useless %d/%d" % (self.pages, number) for number in range(1000)]
-            self.kept |= {identify(envelope): envelope for envelope in made}
-            return write_ids(tuple(sorted(map(identify, made))))
-        asked = read_question(request, TOPIC + "#1")
-        assert isinstance(asked, AskRecords)
-        return write_records(
-            RecordsAnswer(tuple(self.kept[record] for record in asked.ids), len(asked.ids))
-        )
+        match asked(request):
+            case AskParts() as question:
+                return lying_parts(question)
+            case AskKeys(_, ranges):
+                self.pages += 1
+                made = [b"useless %d/%d" % (self.pages, number) for number in range(1000)]
+                self.offers = {key_of(identify(envelope)): envelope for envelope in made}
+                fits = ranges[0].low, ranges[0].high
+                return write_keys(sorted(key for key in self.offers if fits[0] <= key < fits[1]))
+            case AskRecords(_, keys):
+                offered = tuple(self.offers[key] for key in keys)
+                return write_records(RecordsAnswer(offered, len(keys)))
+            case _:
+                return b""
 
 
 async def test_records_that_were_not_asked_for_are_not_taken(autojump_clock: Clock) -> None:
@@ -316,12 +415,12 @@ async def test_a_partner_that_sends_much_of_no_use_rests(autojump_clock: Clock) 
 
 async def test_a_partner_is_visited_at_most_once_in_a_while(autojump_clock: Clock) -> None:
     network = MemoryNetwork()
-    asked = 0
+    questions = 0
 
     async def count(caller: PeerId, request: bytes) -> bytes:
-        nonlocal asked
-        asked += b"digest" in request
-        return write_digest(bytes(4096))
+        nonlocal questions
+        questions += 1
+        return write_parts([Index().part(WHOLE)])
 
     async with (
         node(network, "mine", Shelf(), interval_s=1e6),
@@ -330,10 +429,10 @@ async def test_a_partner_is_visited_at_most_once_in_a_while(autojump_clock: Cloc
         partner.serve(count)
         await partner.dial("/memory/p2p/mine")
         await trio.sleep(10)
-        before = asked
+        before = questions
         for _ in range(1000):
             await partner.call("mine", write_question(TOPIC + "#1", AskVisit()))
-        turns = (asked - before) / len(KINDS)
+        turns = (questions - before) / len(KINDS)
         assert trio.current_time() > 20
         assert 1 <= turns <= (trio.current_time() - 10) / VISIT_AGAIN_S + 1
 

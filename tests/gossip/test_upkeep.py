@@ -113,6 +113,30 @@ async def test_two_journals_over_the_bound_converge_and_stay(tmp_path: Path) -> 
         assert (await sync_x.pull("y")).fetched == (await sync_y.pull("x")).fetched == 0
 
 
+async def offered(store: KeptStore, kind: str) -> set[RecordId]:
+    return set((await store.index(kind)).ids.values())
+
+
+async def test_what_is_offered_grows_with_the_journal_and_shrinks_at_the_bound(
+    tmp_path: Path,
+) -> None:
+    """Below an author's bound records are added; above it the choice is made anew."""
+    wins = [win(number) for number in range(BOUND + 2)]
+    with Journal.open(tmp_path / "j") as journal:
+        store = KeptStore(
+            journal, trio.CapacityLimiter(1), lambda: load_board(journal), lambda: NOW_MS
+        )
+        for start, stop in ((0, 3), (3, BOUND - 1), (BOUND - 1, BOUND), (BOUND, BOUND + 2)):
+            journal.append([stored(each) for each in wins[start:stop]])
+            assert await offered(store, "win") == kept(wins[:stop])
+        for step in (3, BOUND):
+            read = await store.get_many([stored(each).id for each in wins[:step]] + ["none"], 10**9)
+            assert read == [stored(each).envelope for each in wins[:step]] + [None]
+        few = await store.get_many([stored(each).id for each in wins], 3 * len(BOB.seal(wins[0])))
+        assert 1 <= len(few) <= 3
+        assert len(await store.get_many([stored(wins[0]).id], 1)) == 1
+
+
 async def test_what_a_kept_win_stands_on_is_offered_and_old_trials_are_not(
     tmp_path: Path,
 ) -> None:
@@ -128,10 +152,10 @@ async def test_what_a_kept_win_stands_on_is_offered_and_old_trials_are_not(
         store = KeptStore(
             journal, trio.CapacityLimiter(1), lambda: load_board(journal), lambda: now_ms
         )
-        assert over.id not in await store.ids("win")
-        assert await store.ids("trials") == [trials.id]
+        assert over.id not in await offered(store, "win")
+        assert await offered(store, "trials") == {trials.id}
         journal.append([child])
-        assert {over.id, child.id} <= set(await store.ids("win"))
+        assert {over.id, child.id} <= await offered(store, "win")
         now_ms += 48 * 60 * 60 * 1000
-        assert await store.ids("trials") == []
+        assert await offered(store, "trials") == set()
         assert drop_unkept(journal, load_board(journal), now_ms) == {trials.id}

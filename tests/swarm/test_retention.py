@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from swarm.admission import TRIALS_LIFETIME_MS
 from swarm.cid import cid_of
 from swarm.records import Kind
-from swarm.retention import EPOCH_MS, Entry, entry_of, keep
+from swarm.retention import EPOCH_MS, Entry, Room, entry_of, keep
 from tests.swarm.record_samples import NOW_MS, REPLICATION, SOME_ID, TRIALS, WIN
 
 FEW: dict[Kind, int] = {"win": 2, "replication": 1, "trials": 1}
@@ -74,6 +74,20 @@ def test_keeping_again_drops_nothing(entries: list[Entry]) -> None:
     kept = kept_of(entries)
     assert kept <= {entry.id for entry in entries}
     assert kept_of(only(entries, kept)) == kept
+
+
+@given(universes())
+def test_where_there_is_room_everything_that_lives_is_kept(entries: list[Entry]) -> None:
+    """And of records that stand alone, where there is none something is dropped."""
+    room = Room(FEW, epochs_kept=2)
+    oldest_ms = {"trials": NOW_MS - TRIALS_LIFETIME_MS + 1}
+    living = [entry for entry in entries if entry.created_at_ms >= oldest_ms.get(entry.kind, 0)]
+    fitting = [room.take(each.kind, each.author, each.created_at_ms) for each in living]
+    fits = all(fitting)
+    everything = {entry.id for entry in living}
+    assert not fits or kept_of(entries) == everything
+    alone = [replace(entry, ancestors=()) for entry in entries]
+    assert fits == (kept_of(alone) == everything)
 
 
 @settings(max_examples=150)
