@@ -52,14 +52,34 @@ class Home:
 
     @property
     def journals(self) -> Path:
-        """The folder with one journal per task."""
+        """The folder with one journal per topic."""
         return self.root / "journals"
 
-    def journal(self, task_id: str) -> Path:
-        """The journal of one task; `task_id` is a CID and so a safe file name."""
+    def journal(self, task_id: str, label: str = "") -> Path:
+        """
+        The journal of a task's public topic, or of the private topic with this label.
+
+        Both are letters and digits (a CID, base32) and so safe file names.
+        """
         if not task_id.isalnum():
             raise HomeError(f"{task_id!r} is not a task id: use the one `swarm task list` shows")
-        return self.journals / f"{task_id}.sqlite"
+        if label and not label.isalnum():
+            raise HomeError(f"{label!r} is not a topic's label")
+        return self.journals / (f"{task_id}.{label}.sqlite" if label else f"{task_id}.sqlite")
+
+    @property
+    def topics(self) -> Path:
+        """The folder with the keys of private topics."""
+        return self.root / "topics"
+
+    def topic(self, name: str) -> Path:
+        """The key of one private topic, mode 0600; the name is a short plain word."""
+        return self.topics / f"{name}.json"
+
+    @property
+    def tasks(self) -> Path:
+        """Tasks that came from peers, a folder each, named by their id."""
+        return self.root / "tasks"
 
     @property
     def runs(self) -> Path:
@@ -73,8 +93,12 @@ class Home:
 
     @property
     def peers(self) -> Path:
-        """The peer book."""
-        return self.root / "peers.json"
+        """The peer book of public topics."""
+        return self.peer_book()
+
+    def peer_book(self, label: str = "") -> Path:
+        """The peer book of public topics, or of the private topic with this label."""
+        return self.root / (f"peers-{label}.json" if label else "peers.json")
 
     @property
     def trust(self) -> Path:
@@ -178,7 +202,7 @@ def open_home(root: Path) -> Home:
     """
     home = Home(root.expanduser().absolute())
     try:
-        for folder in (home.root, home.journals, home.cache, home.scratch):
+        for folder in (home.root, home.journals, home.topics, home.cache, home.scratch):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.root.chmod(0o700)
     except OSError as error:
