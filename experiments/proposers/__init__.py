@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from swarm.bounds import UNBOUNDED, Bounds
 from swarm.diff import make_diff
 from swarm.grade import grade
 from swarm.hypothesis import Hypothesis
@@ -21,6 +22,8 @@ from swarm.records import RecordId, TreeHash
 from swarm.seen import SeenTrial
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
+
+T = TypeVar("T")
 
 MAX_TITLE = 120
 """Characters of a record's title."""
@@ -67,6 +70,8 @@ class Situation:
         uniform: A number in [0, 1), new at each call.
         trials: Finished experiments on any base, oldest first: all of this node's, and
             of its peers' the latest. `base_tree` says which base each was measured against.
+        bounds: What a person allows to be turned, and how far.
+        sweep: A knob whose values are being measured at once now; "" where none is.
     """
 
     task: Task
@@ -76,6 +81,8 @@ class Situation:
     tried: Callable[[TreeHash, TreeHash], bool]
     uniform: Callable[[], float]
     trials: Sequence[SeenTrial] = ()
+    bounds: Bounds = UNBOUNDED
+    sweep: str = ""
 
 
 class Proposer(Protocol):
@@ -118,3 +125,13 @@ def hypothesis(
         knobs=knobs,
         code=grade(situation.task.baseline, tree, situation.task) == "code",
     )
+
+
+def one_of(situation: Situation, options: Sequence[T], weights: Sequence[float] = ()) -> T:
+    """One of some options, at random; with equal odds where no weights are given."""
+    left = situation.uniform() * sum(weights or [1.0] * len(options))
+    for option, weight in zip(options, weights or [1.0] * len(options), strict=True):
+        left -= weight
+        if left < 0:
+            return option
+    return options[-1]

@@ -1,124 +1,205 @@
 """
-Change one knob of the champion.
+Turn knobs of the champion: each value once by itself, then what the results suggest.
 
-Law: values come from a fixed grid inside the range the task declares, so "what
-is left to try" has an answer and two nodes mean the same by a value. Numbers on
-a logarithmic scale step 1, 2, 5, 10; integers on one step by doubling.
+A value that this node never turned to is fair game, any knob of the family and any
+of its values with equal odds. The more results there are and the fewer new values,
+the more often one to three knobs are turned at once, to where a model of all trials
+expects a gain (`experiments.proposers.tpe`).
+
+Law: what peers say they tried is counted as no more experiments than this node made
+itself, or than a few, and at half its size; what was measured on another base too.
+It tilts the odds and decides nothing.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
-from experiments.proposers import Situation, hypothesis
+from experiments.proposers import Situation, hypothesis, one_of
+from experiments.proposers.tpe import Point, Space, suggestions
+from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.hypothesis import Hypothesis
 from swarm.knob import Knob
-from swarm.settings_block import Scalar, SettingsBlockError, read_settings, write_settings
-from swarm.tree import Tree, tree_hash
+from swarm.records import Trial
+from swarm.seen import SeenTrial
+from swarm.settings_block import Scalar
 
-_MAX_STEPS = 8
+NEW_VALUES_WEIGH = 2.0
+"""How many results a value never turned to outweighs when the model is chosen."""
+
+PEERS_AT_LEAST = 16
+"""So many trials of peers are looked at however few this node has made."""
+
+MOST_TRIALS = 200
+"""Of this node's trials, the latest so many are looked at."""
+
+FAR = 20.0
+"""No result counts as more than so many `min_effect` better or worse; failures as these."""
+
+HALF = 0.5
+"""What is left of a result that a peer measured, or that was measured on another base."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What turns of this champion were worth, in `min_effect`; positive is worse."""
+
+    changes: Changes
+    worse: float
 
 
 class KnobProposer:
-    """Offers every grid value of every knob that the champion does not have yet."""
+    """Offers turns of one knob that were not made yet, and turns of a few at once."""
 
     name = "knobs"
 
+    def __init__(self) -> None:
+        self._hashes = Hashes()
+
     def families(self, situation: Situation) -> Collection[str]:
-        """Families with at least one untried value."""
-        return {knob.family for knob, _, _ in _untried(situation)}
+        """Families with at least one untried turn."""
+        turns = Turns(situation, self._hashes)
+        named = sorted({knob.family for knob in turns.knobs.values()})
+        return {family for family in named if next(_untried(turns, family), None)}
 
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
-        """A knob of the family first, then a value of it, each with equal odds."""
-        options = [option for option in _untried(situation) if option[0].family == family]
-        if not options:
-            return None
-        names = sorted({knob.name for knob, _, _ in options})
-        name = names[int(situation.uniform() * len(names))]
-        of_knob = [option for option in options if option[0].name == name]
-        knob, value, tree = of_knob[int(situation.uniform() * len(of_knob))]
-        return _hypothesis(situation, knob, value, tree)
+        """A new value of one knob, or what the model of all results suggests."""
+        turns = Turns(situation, self._hashes)
+        results = _results(situation, turns)
+        new = list(_new_values(situation, turns, family))
+        share = len(results) / (len(results) + NEW_VALUES_WEIGH * len(new)) if results else 0.0
+        if new and situation.uniform() >= share:
+            return _proposal(situation, turns, _drawn(situation, new), family)
+        suggested = _suggested(situation, turns, family, results)
+        if suggested is not None:
+            rationale = f"{len(results)} results with these settings suggest it."
+            return _proposal(situation, turns, suggested, family, rationale)
+        rest = next(_untried(turns, family), None)
+        return None if rest is None else _proposal(situation, turns, rest, family)
 
 
-def grid(knob: Knob) -> list[Scalar]:
-    """
-    The values of a knob that are worth telling apart.
-
-    Returns:
-        All choices of a choice; for a range at most a few per decade (log) or
-        `_MAX_STEPS` evenly spaced ones (linear), in rising order.
-    """
-    if knob.kind == "choice":
-        return list(knob.choices)
-    assert knob.low is not None and knob.high is not None
-    values = list(_log_steps(knob)) if knob.log else _even_steps(knob.low, knob.high)
-    if knob.kind == "int":
-        return [*sorted({round(value) for value in values})]
-    return [*sorted({float(f"{value:.3g}") for value in values})]
+def _new_values(situation: Situation, turns: Turns, family: str) -> Iterator[tuple[Knob, Scalar]]:
+    """Turns of one knob that this node has made on no base; of the one swept, if it has any."""
+    made = {seen.trial.knobs for seen in situation.trials if seen.own}
+    new = [
+        (knob, value)
+        for knob, value in turns.singles(family)
+        if ((knob.name, repr(value)),) not in made and turns.is_new(((knob.name, value),))
+    ]
+    swept = [turn for turn in new if turn[0].name == situation.sweep]
+    yield from swept or new
 
 
-def _log_steps(knob: Knob) -> Iterator[float]:
-    assert knob.low is not None and knob.high is not None
-    yield from (knob.low, knob.high)
-    if knob.kind == "int":
-        power = 1
-        while power <= knob.high:
-            if power >= knob.low:
-                yield power
-            power *= 2
-        return
-    for exponent in range(math.floor(math.log10(knob.low)), math.ceil(math.log10(knob.high)) + 1):
-        yield from (
-            step * 10.0**exponent
-            for step in (1, 2, 5)
-            if knob.low <= step * 10.0**exponent <= knob.high
-        )
+def _drawn(situation: Situation, turns: Sequence[tuple[Knob, Scalar]]) -> Changes:
+    """A knob first, then a value of it, each with equal odds."""
+    name = one_of(situation, sorted({knob.name for knob, _ in turns}))
+    return ((name, one_of(situation, [value for knob, value in turns if knob.name == name])),)
 
 
-def _even_steps(low: float, high: float) -> list[float]:
-    return [low + (high - low) * step / (_MAX_STEPS - 1) for step in range(_MAX_STEPS)]
+def _untried(turns: Turns, family: str) -> Iterator[Changes]:
+    """Turns of one knob of a family, then of one of its and any other."""
+    for knob, value in turns.singles(family):
+        if turns.is_new(((knob.name, value),)):
+            yield ((knob.name, value),)
+    for knob, value in turns.singles(family):
+        for other, its_value in turns.singles():
+            pair = turns.changes({knob.name: value, other.name: its_value})
+            if len(pair) == 2 and turns.is_new(pair):
+                yield pair
 
 
-def _untried(situation: Situation) -> list[tuple[Knob, Scalar, Tree]]:
-    tree = situation.champion.tree
-    base = tree_hash(tree)
-    found: list[tuple[Knob, Scalar, Tree]] = []
-    for path, source in sorted(tree.items()):
-        try:
-            current = read_settings(source)
-        except SettingsBlockError:
-            continue
-        for knob in situation.task.knobs:
-            if knob.name not in current or not knob.matters(current):
-                continue
-            for value in grid(knob):
-                if current[knob.name] == value:
-                    continue
-                candidate = {**tree, path: write_settings(source, {knob.name: value})}
-                if not situation.tried(base, tree_hash(candidate)):
-                    found.append((knob, value, candidate))
-    return found
+def _suggested(
+    situation: Situation, turns: Turns, family: str, results: Sequence[_Result]
+) -> Changes | None:
+    """What the model suggests for a knob of the family and up to two others."""
+    space = _space(situation, turns, family, results)
+    if not results or not space:
+        return None
+    seed = int(situation.uniform() * 2**32)
+    for values in suggestions(space, _points(turns, space, results), seed):
+        changes = turns.changes(values)
+        turned = {turns.knobs[name].family for name, _ in changes}
+        if family in turned and turns.is_new(changes):
+            return changes
+    return None
 
 
-def _hypothesis(situation: Situation, knob: Knob, value: Scalar, tree: Tree) -> Hypothesis:
-    before = _value_of(situation.champion.tree, knob.name)
-    source = knob.source_of(value)
+def _space(situation: Situation, turns: Turns, family: str, results: Sequence[_Result]) -> Space:
+    """A knob of the family and none, one or two others; what did well is likelier among them."""
+    best: dict[str, float] = {}
+    for result in results:
+        for name, _ in result.changes:
+            best[name] = min(best.get(name, FAR), result.worse)
+    knobs = list({knob.name: knob for knob, _ in turns.singles()}.values())
+    wanted = [knob for knob in knobs if knob.family == family]
+    chosen: list[Knob] = []
+    for _ in range(1 + int(situation.uniform() * 3)):
+        left = [knob for knob in (knobs if chosen else wanted) if knob not in chosen]
+        if left:
+            weights = [2 ** -max(-4.0, min(4.0, best.get(knob.name, 0.0))) for knob in left]
+            chosen.append(one_of(situation, left, weights))
+    return {knob.name: turns.values(knob) for knob in chosen}
+
+
+def _points(turns: Turns, space: Space, results: Sequence[_Result]) -> list[Point]:
+    """Results that turned knobs of this space alone, and the champion itself."""
+    here = {name: turns.settings[name] for name in space}
+    points = [Point(here, 0.0)]
+    for result in results:
+        changes = dict(result.changes)
+        if changes.keys() <= space.keys():
+            points.append(Point({**here, **changes}, result.worse))
+    return points
+
+
+def _results(situation: Situation, turns: Turns) -> list[_Result]:
+    own = [seen for seen in situation.trials if seen.own][-MOST_TRIALS:]
+    peers = [seen for seen in situation.trials if not seen.own]
+    heard = islice(
+        filter(None, (_result(situation, turns, seen) for seen in reversed(peers))),
+        max(len(own), PEERS_AT_LEAST),
+    )
+    known = (_result(situation, turns, seen) for seen in own)
+    return [*filter(None, known), *heard]
+
+
+def _result(situation: Situation, turns: Turns, seen: SeenTrial) -> _Result | None:
+    """What a trial says of this champion; None where that is nothing."""
+    worse = _worse(situation, seen.trial)
+    changes = None if worse is None else turns.read(seen.trial)
+    if worse is None or not changes:
+        return None
+    for weaker in (not seen.own, seen.trial.base_tree != turns.base):
+        worse *= HALF if weaker else 1.0
+    return _Result(changes, worse)
+
+
+def _worse(situation: Situation, trial: Trial) -> float | None:
+    """How much worse than its base the candidate was, in `min_effect`; None where unknown."""
+    if trial.outcome == "dropped":
+        return None
+    if not trial.pairs:
+        return FAR
+    task = situation.task
+    nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
+    sign = 1e-9 if task.metric.direction == "minimize" else -1e-9
+    return max(-FAR, min(FAR, sign * nano / task.min_effect))
+
+
+def _proposal(
+    situation: Situation, turns: Turns, changes: Changes, family: str, rationale: str = ""
+) -> Hypothesis:
+    [(name, value), *others] = changes
+    step = "Two turns at once." if others else f"One step in {family}: {name} at {value}."
+    known = None if others else turns.knobs[name].source_of(value)
     return hypothesis(
         situation,
-        tree,
-        title=f"{knob.name} {before} → {value}",
-        rationale=source or f"One step in {knob.family}: {knob.name} at {value}.",
-        family=knob.family,
+        turns.tree(changes),
+        title=", ".join(f"{name} {turns.settings[name]} → {value}" for name, value in changes),
+        rationale=rationale or known or step,
+        family=family,
         proposer=KnobProposer.name,
-        knobs=((knob.name, repr(value)),),
+        knobs=tuple((name, repr(value)) for name, value in changes),
     )
-
-
-def _value_of(tree: Tree, name: str) -> Scalar | None:
-    for _, source in sorted(tree.items()):
-        try:
-            return read_settings(source)[name]
-        except (SettingsBlockError, KeyError):
-            continue
-    return None
