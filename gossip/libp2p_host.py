@@ -161,16 +161,21 @@ class Network:
 
 @asynccontextmanager
 async def open_network(
-    identity: Identity, topic: str, listen: Iterable[Address], hooks: Hooks, limits: Limits
+    identity: Identity,
+    topic: str,
+    listen: Iterable[Address],
+    hooks: Hooks,
+    limits: Limits,
+    pre_shared_key: str | None = None,
 ) -> AsyncGenerator[Network]:
     """
-    Run a host until the block ends.
+    Run a host until the block ends; with a pre-shared key, among those who have it.
 
     Raises:
         TransportError: It could not listen.
     """
     _let_logs_through()
-    host = _new_host(identity, limits)
+    host = _new_host(identity, limits, pre_shared_key)
     guard_host(host, connections_per_ip=limits.connections_per_ip)
     router = new_router(MESHSUB, limits.heartbeat_s)
     pubsub = GuardedPubsub(
@@ -201,7 +206,7 @@ async def open_network(
         await _close_listeners(host)
 
 
-def _new_host(identity: Identity, limits: Limits) -> IHost:
+def _new_host(identity: Identity, limits: Limits, pre_shared_key: str | None) -> IHost:
     """A host with noise alone: a stock one also takes plaintext, where an id is only claimed."""
     key_pair = create_new_key_pair(identity.seed)
     noise = NoiseTransport(key_pair, noise_privkey=create_new_x25519_key_pair().private_key)
@@ -209,6 +214,7 @@ def _new_host(identity: Identity, limits: Limits) -> IHost:
         key_pair=key_pair,
         sec_opt={NOISE_ID: noise},
         muxer_preference="YAMUX",
+        psk=pre_shared_key,
         connection_config=ConnectionConfig(
             max_connections=limits.connections,
             high_watermark=limits.connections,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
@@ -46,6 +47,7 @@ _log = logging.getLogger(__name__)
 START_S = 30.0
 PUBLISH_S = 10.0
 TRIES_ON_SAME_PORT = 5
+_PRE_SHARED_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 def accept_all(data: bytes) -> bool:
@@ -63,6 +65,7 @@ async def open_libp2p_transport(
     limits: Limits | None = None,
     outbox: Outbox | None = None,
     on_trouble: Callable[[str], None] | None = None,
+    pre_shared_key: str | None = None,
     uniform: Callable[[], float] = random.random,
 ) -> AsyncGenerator[Libp2pTransport]:
     """
@@ -76,13 +79,17 @@ async def open_libp2p_transport(
         limits: Numbers of connections; `Limits()` if None.
         outbox: The paced queue for own messages.
         on_trouble: Told in one sentence whenever the network broke and restarts.
+        pre_shared_key: 64 hex digits; only peers with the same can connect. None: all.
         uniform: Draws a float in [0, 1), for the jitter of restarts.
 
     Raises:
         ListenError: A listen address cannot be used.
+        TransportError: The pre-shared key is not 64 hex digits.
     """
+    if pre_shared_key is not None and not _PRE_SHARED_KEY.fullmatch(pre_shared_key):
+        raise TransportError("a pre-shared key is 64 hex digits: `openssl rand -hex 32` makes one")
     addresses = listen_addresses(listen)
-    transport = Libp2pTransport(identity, topic, addresses, verdict, limits, outbox)
+    transport = Libp2pTransport(identity, topic, addresses, verdict, limits, outbox, pre_shared_key)
     backoff = Backoff(0.5, 60.0, uniform)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.keep_running, backoff, on_trouble or _log.warning)
@@ -105,6 +112,7 @@ class Libp2pTransport:
         verdict: Verdict,
         limits: Limits | None,
         outbox: Outbox | None,
+        pre_shared_key: str | None,
     ) -> None:
         self.mail = Mailroom(Outbox() if outbox is None else outbox)
         self.up = trio.Event()
@@ -116,6 +124,7 @@ class Libp2pTransport:
         self._listen = listen
         self._verdict = verdict
         self._limits = limits
+        self._pre_shared_key = pre_shared_key
         self._desk = Desk()
         self._network: Network | None = None
         self._stop = trio.Event()
@@ -190,9 +199,10 @@ class Libp2pTransport:
             with trio.fail_after(timeout_s):
                 return await self._up_network().dial(address)
         except trio.TooSlowError:
+            same_key = "" if self._pre_shared_key is None else ", with the same pre-shared key"
             raise DialError(
-                f"nobody answers at {address} within {timeout_s:g} s: is that node running, "
-                "and does the port pass its firewall?"
+                f"nobody answers at {address} within {timeout_s:g} s: is that node running"
+                f"{same_key}, and does the port pass its firewall?"
             ) from None
         except DialError:
             raise
@@ -227,7 +237,12 @@ class Libp2pTransport:
         peers: tuple[PeerId, ...] = ()
         try:
             async with open_network(
-                self._identity, self._topic, self._listen, hooks, self._limits or Limits()
+                self._identity,
+                self._topic,
+                self._listen,
+                hooks,
+                self._limits or Limits(),
+                self._pre_shared_key,
             ) as network:
                 self._network, self._listen = network, network.bound
                 self.up.set()
