@@ -18,10 +18,11 @@ from gossip.board import load_board, save_board
 from gossip.journal import Journal
 from gossip.journal_faults import JournalFull
 from gossip.upkeep import drop_unkept
-from gossip.wins import JournalWins, unchecked
+from gossip.wins import JournalWins, latest_trials, unchecked
 from swarm.board import Board
 from swarm.lineage import Incomplete, InvalidWin, RecentTrees, resolve_tree
-from swarm.records import PeerId, RecordId, Win
+from swarm.records import PeerId, RecordId, Trials, Win
+from swarm.seen import LatestTrials
 from swarm.task import Task
 from swarm.tree import Tree
 from swarm.validation import Valid
@@ -34,6 +35,9 @@ class LiveBoard:
     Args:
         journal: Written in a thread by whoever holds `disk`.
         reading: The same journal, for quick reads in the event loop.
+
+    Attributes:
+        trials: The latest experiments on record, this node's own among them.
     """
 
     def __init__(
@@ -45,6 +49,9 @@ class LiveBoard:
         self._board = load_board(reading)
         self._wins = JournalWins(reading)
         self._trees = RecentTrees()
+        self.trials = LatestTrials()
+        for record, batch in latest_trials(reading):
+            self.trials.add(record, batch)
         self._unchecked = deque(unchecked(reading, self._board))
         self._waiting: dict[RecordId, list[RecordId]] = {}
         self._news = trio.Event()
@@ -72,6 +79,9 @@ class LiveBoard:
         """Take in records that are in the journal now."""
         self._board = self._board.with_records([(valid.id, valid.record) for valid in batch])
         self._unchecked += [valid.id for valid in batch if isinstance(valid.record, Win)]
+        for valid in batch:
+            if isinstance(valid.record, Trials):
+                self.trials.add(valid.id, valid.record)
         self._tell()
 
     def tree_of(self, record: RecordId | None) -> Tree:
@@ -118,6 +128,7 @@ class LiveBoard:
         )
         if dropped:
             self._board = self._board.without(dropped)
+            self.trials.drop(dropped)
             await self.save()
             self._tell()
 

@@ -15,9 +15,10 @@ from functools import lru_cache
 from gossip.board import VIEW
 from gossip.journal import Journal
 from swarm.board import Board, states
-from swarm.records import Record, RecordId, Win
+from swarm.records import Record, RecordId, Trials, Win
 
 _DECODED_WINS = 2048
+_LATEST_TRIALS = 2048
 
 
 class JournalWins(Mapping[RecordId, Win]):
@@ -48,6 +49,15 @@ def whole_records(journal: Journal, wanted: Iterable[RecordId]) -> dict[RecordId
     """Those of the wanted records that are in the journal."""
     found = ((record, journal.get(record)) for record in wanted)
     return {record: journal.read(data) for record, data in found if data is not None}
+
+
+def latest_trials(journal: Journal) -> Iterator[tuple[RecordId, Trials]]:
+    """The batches of trials that came last, the oldest of them first."""
+    for record in journal.ids("trials")[-_LATEST_TRIALS:]:
+        envelope = journal.get(record)
+        found = journal.read(envelope) if envelope is not None else None
+        if isinstance(found, Trials):
+            yield record, found
 
 
 def unchecked(journal: Journal, board: Board) -> list[RecordId]:

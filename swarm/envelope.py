@@ -98,6 +98,11 @@ def open_envelope(data: bytes) -> tuple[bytes, bytes]:
     return key, payload
 
 
+def peek_payload(data: bytes) -> bytes:
+    """What would be the payload if these bytes were an envelope; nothing is checked. Total."""
+    return _without_size(data[_PAYLOAD_AT:-_TAIL_BYTES])
+
+
 def _without_size(sized: bytes) -> bytes:
     """The bytes after a varint; the caller re-encodes, so only its end matters here."""
     for index, byte in enumerate(sized[:_LONGEST_VARINT]):

@@ -6,6 +6,7 @@ Law: every reader gives a value of exactly the named type and range, or raises
 is not 1.
 """
 
+import dataclasses
 import re
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple, cast
@@ -134,6 +135,27 @@ class Fields:
             raise RecordError(f"{self.path(name)}: expected a tree hash, 64 hexadecimal digits")
         return value
 
+    def lines(self, name: str, most: int, most_characters: int) -> tuple[str, ...]:
+        """At most `most` lines of 1 to `most_characters` characters, as `line` reads one."""
+        found: list[str] = []
+        for value in self.array(name, most):
+            item = Fields({"line": value}, ("line",), self.path(name))
+            found.append(item.line("line", most_characters))
+        return tuple(found)
+
+    def settings(self, name: str, most: int) -> tuple[tuple[str, str], ...]:
+        """At most `most` knobs with their literals, no knob twice."""
+        knobs: list[tuple[str, str]] = []
+        for row in self.array(name, most):
+            if type(row) is not tuple or len(cast(tuple[object, ...], row)) != 2:
+                raise RecordError(f"{self.path(name)}: expected rows of a name and a literal")
+            knob, literal = cast(tuple[object, object], row)
+            cells = Fields({"literal": literal, "name": knob}, ("literal", "name"), self.path(name))
+            knobs.append((cells.line("name", 64), cells.line("literal", 256)))
+        if len({knob for knob, _ in knobs}) != len(knobs):
+            raise RecordError(f"{self.path(name)}: the same knob twice")
+        return tuple(knobs)
+
     def array(self, name: str, most: int, *, least: int = 0) -> tuple[object, ...]:
         """An array of `least` to `most` items of any type."""
         value = self._values[name]
@@ -191,3 +213,19 @@ class Fields:
         if missing:
             raise RecordError(f"{where}: the field {missing[0]} is missing")
         raise RecordError(f"{where}: unknown field {unknown[0][:40]!r}")
+
+
+def plain_map(part: Any) -> dict[str, object]:
+    """A dataclass instance as a map of values that `swarm.canonical.pack` knows."""
+    return {field.name: _plain(getattr(part, field.name)) for field in dataclasses.fields(part)}
+
+
+def names_of(part: Any, *header: str) -> tuple[str, ...]:
+    """The names of a dataclass's fields, and of what stands beside them, sorted."""
+    return tuple(sorted([*header, *(field.name for field in dataclasses.fields(part))]))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in cast(tuple[object, ...], value))
+    return plain_map(value) if dataclasses.is_dataclass(value) else value

@@ -13,14 +13,13 @@ that names the field, whatever the clock says and whatever else is known.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from swarm.canonical import CanonicalError, pack, unpack_unchecked
 from swarm.envelope import MAX_PAYLOAD_BYTES
-from swarm.fields import INT_LIMIT, Fields, RecordError
+from swarm.fields import INT_LIMIT, Fields, RecordError, names_of, plain_map
 
 SCHEMA_VERSION = 1
 MAX_DIFF_BYTES = 64 * 1024
@@ -196,7 +195,7 @@ def encode(record: Record) -> bytes:
     """
     header = {"kind": kind_of(record), "version": SCHEMA_VERSION}
     try:
-        payload = pack(header | _plain_map(record))
+        payload = pack(header | plain_map(record))
     except CanonicalError as error:
         raise RecordError(f"record: {error}") from error
     if decode(payload) != record:
@@ -299,26 +298,12 @@ def _trial(fields: Fields) -> Trial:
         family=fields.line("family", 32),
         proposer=fields.line("proposer", 32),
         parents=fields.cids("parents", MAX_PARENTS),
-        knobs=_knobs(fields),
+        knobs=fields.settings("knobs", MAX_KNOBS),
         pairs=_pairs(fields, "pairs"),
         outcome=fields.one_of("outcome", OUTCOMES),
         milliseconds=fields.integer("milliseconds"),
         finished_at_ms=fields.instant("finished_at_ms"),
     )
-
-
-def _knobs(fields: Fields) -> tuple[tuple[str, str], ...]:
-    """Knob names with their literals; each row is read as a map of its two cells."""
-    knobs: list[tuple[str, str]] = []
-    for row in fields.array("knobs", MAX_KNOBS):
-        if type(row) is not tuple or len(cast(tuple[object, ...], row)) != 2:
-            raise RecordError(f"{fields.path('knobs')}: expected rows of a name and a literal")
-        name, literal = cast(tuple[object, object], row)
-        cells = Fields({"literal": literal, "name": name}, _KNOB_NAMES, fields.path("knobs"))
-        knobs.append((cells.line("name", 64), cells.line("literal", 256)))
-    if len({name for name, _ in knobs}) != len(knobs):
-        raise RecordError(f"{fields.path('knobs')}: the same knob twice")
-    return tuple(knobs)
 
 
 def _pairs(fields: Fields, name: str, *, least: int = 0) -> tuple[Pair, ...]:
@@ -345,24 +330,8 @@ def _nano_or_none(fields: Fields, name: str) -> int | None:
     return None if fields.value(name) is None else fields.integer(name, least=-INT_LIMIT)
 
 
-def _plain_map(part: Any) -> dict[str, object]:
-    """A dataclass instance as a map of values that `pack` knows."""
-    return {field.name: _plain(getattr(part, field.name)) for field in dataclasses.fields(part)}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in cast(tuple[object, ...], value))
-    return _plain_map(value) if dataclasses.is_dataclass(value) else value
-
-
-def _names(part: Any, *header: str) -> tuple[str, ...]:
-    return tuple(sorted([*header, *(field.name for field in dataclasses.fields(part))]))
-
-
-_WIN_NAMES = _names(Win, "kind", "version")
-_REPLICATION_NAMES = _names(Replication, "kind", "version")
-_TRIALS_NAMES = _names(Trials, "kind", "version")
-_TRIAL_NAMES = _names(Trial)
-_ENVIRONMENT_NAMES = _names(Environment)
-_KNOB_NAMES = ("literal", "name")
+_WIN_NAMES = names_of(Win, "kind", "version")
+_REPLICATION_NAMES = names_of(Replication, "kind", "version")
+_TRIALS_NAMES = names_of(Trials, "kind", "version")
+_TRIAL_NAMES = names_of(Trial)
+_ENVIRONMENT_NAMES = names_of(Environment)

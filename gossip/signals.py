@@ -1,0 +1,130 @@
+"""
+Claims and presences: telling peers of this moment, and hearing it from them.
+
+Law: nothing here is stored, synced or waited for. What is told is sent when it
+changes and again now and then, the more seldom the more peers there are, since each
+of them hears everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from gossip.identity import Identity
+from swarm.heard import LEAST_GAP_MS, Heard
+from swarm.signals import (
+    Claim,
+    Idea,
+    InvalidSignal,
+    Presence,
+    Signal,
+    seal_signal,
+    validate_signal,
+)
+from swarm.validation import Scope
+
+AGAIN_SECONDS = 30.0
+"""How often a signal is told again, at the most."""
+
+AGAIN_SECONDS_PER_PEER = 2.0
+AGAIN_SECONDS_AT_LEAST = 100.0
+"""How often it is told again in the largest swarm; well within the time a signal holds."""
+
+GAP_SECONDS = 2 * LEAST_GAP_MS / 1000
+"""Between one claim and the next: what changes meanwhile is told as one."""
+
+
+class Signals:
+    """
+    What this node says of this moment, and what it heard.
+
+    Args:
+        publish: Hands bytes to the outbound queue.
+        presence: What to say of this node now.
+        peers: How many peers are connected.
+        refused: Called with the reason and the sender of what was refused.
+        now_ms: The wall clock, Unix epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        scope: Scope,
+        *,
+        publish: Callable[[bytes], Awaitable[None]],
+        presence: Callable[[], Presence],
+        peers: Callable[[], int],
+        refused: Callable[[str, str], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._identity = identity
+        self._scope = scope
+        self._publish = publish
+        self._presence = presence
+        self._peers = peers
+        self._refused = refused
+        self._now_ms = now_ms
+        self._heard = Heard()
+        self._ideas: tuple[Idea, ...] = ()
+        self._changed = trio.Event()
+
+    def would_pass(self, data: bytes) -> bool:
+        """Whether gossip may pass a signal on; quick, as it runs inside the network."""
+        try:
+            signal = validate_signal(data, self._scope)
+        except InvalidSignal:
+            return False
+        return self._heard.is_news(signal, self._now_ms())
+
+    def offer(self, data: bytes, sender: str) -> None:
+        """Hear what a peer sent; never raises for what it is."""
+        try:
+            signal = validate_signal(data, self._scope)
+        except InvalidSignal as refusal:
+            self._refused(str(refusal), sender)
+            return
+        if signal.author != self._identity.peer_id:
+            self._heard.hear(signal, self._now_ms())
+
+    def claims(self) -> list[Claim]:
+        """What peers measure now."""
+        return self._heard.claims(self._now_ms())
+
+    def presences(self) -> list[Presence]:
+        """Which peers are there, and what they say of themselves."""
+        return self._heard.presences(self._now_ms())
+
+    def claim(self, ideas: Sequence[Idea]) -> None:
+        """Tell peers soon that this, and nothing else, is being measured here."""
+        if tuple(ideas) != self._ideas:
+            self._ideas = tuple(ideas)
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Tell peers, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell_presence)
+            nursery.start_soon(self._tell_claims)
+
+    async def _tell_presence(self) -> None:
+        while True:
+            await self._tell(self._presence())
+            await trio.sleep(self._again_seconds())
+
+    async def _tell_claims(self) -> None:
+        while True:
+            with trio.move_on_after(self._again_seconds() if self._ideas else float("inf")):
+                await self._changed.wait()
+            self._changed = trio.Event()
+            scope, author = self._scope, self._identity.peer_id
+            await self._tell(Claim(author, scope.topic, scope.task, self._now_ms(), self._ideas))
+            await trio.sleep(GAP_SECONDS)
+
+    def _again_seconds(self) -> float:
+        wanted = max(AGAIN_SECONDS, AGAIN_SECONDS_PER_PEER * self._peers())
+        return min(wanted, AGAIN_SECONDS_AT_LEAST)
+
+    async def _tell(self, signal: Signal) -> None:
+        await self._publish(seal_signal(signal, self._identity.sign, self._identity.public_key))

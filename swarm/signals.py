@@ -1,0 +1,189 @@
+"""
+What peers say of this moment: claims and presences, heard and forgotten.
+
+A claim lists what its author measures now, so that others try something else first.
+A presence says who is there, on what hardware, and what it runs. Both travel in the
+envelope of records, by gossip alone: they are never stored and never synced, and a
+newer one of the same author replaces the one before.
+
+Law: `validate_signal` is total and timeless, as `swarm.validation.validate` is, and a
+signal is never a record. Nothing is believed because a signal says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from swarm.canonical import CanonicalError, pack, unpack_unchecked
+from swarm.envelope import EnvelopeError, open_envelope, peek_payload, seal
+from swarm.fields import Fields, RecordError, names_of, plain_map
+from swarm.peer_id import peer_id_of
+from swarm.records import SCHEMA_VERSION, PeerId, TaskId, TreeHash
+from swarm.validation import Scope
+
+MAX_SIGNAL_BYTES = 32 * 1024
+MAX_IDEAS = 32
+MAX_IDEA_KNOBS = 16
+MAX_RUNNING = 8
+
+
+class InvalidSignal(ValueError):  # noqa: N818 - a verdict on the peer's bytes, not our error
+    """Bytes that no honest peer sends as a signal; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """A change under way: which tree on which base, and the settings that differ."""
+
+    base_tree: TreeHash
+    tree: TreeHash
+    family: str
+    knobs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """All that its author measures now; an empty one takes back the one before."""
+
+    author: PeerId
+    topic: str
+    task: TaskId
+    created_at_ms: int
+    ideas: tuple[Idea, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is there. ``running`` holds titles; the counts are its author's own."""
+
+    author: PeerId
+    nickname: str
+    topic: str
+    task: TaskId
+    created_at_ms: int
+    hardware_class: str
+    device: str
+    experiments: int
+    wins: int
+    running: tuple[str, ...]
+
+
+Signal = Claim | Presence
+_KINDS = {"claim": Claim, "presence": Presence}
+
+
+def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: bytes) -> bytes:
+    """
+    The envelope of a signal.
+
+    Raises:
+        InvalidSignal: Nobody would take it; the message names the field.
+    """
+    kind = "claim" if isinstance(signal, Claim) else "presence"
+    payload = pack({"kind": kind, "version": SCHEMA_VERSION} | plain_map(signal))
+    envelope = seal(payload, sign, public_key)
+    validate_signal(envelope, Scope(signal.topic, signal.task))
+    return envelope
+
+
+def is_signal(data: bytes) -> bool:
+    """Whether bytes call themselves a signal; nothing else about them is checked. Total."""
+    return len(data) <= MAX_SIGNAL_BYTES and _kind(peek_payload(data)) in _KINDS
+
+
+def validate_signal(data: bytes, scope: Scope) -> Signal:
+    """
+    The signal in an envelope.
+
+    Args:
+        data: Untrusted bytes.
+        scope: The topic and task it must have been made for.
+
+    Raises:
+        InvalidSignal: Malformed, too large, or it names another author, topic or task.
+    """
+    if len(data) > MAX_SIGNAL_BYTES:
+        raise InvalidSignal(f"{len(data)} bytes, at most {MAX_SIGNAL_BYTES} allowed")
+    try:
+        public_key, payload = open_envelope(data)
+        signal = _decode(payload)
+    except (EnvelopeError, RecordError) as error:
+        raise InvalidSignal(str(error)) from error
+    if signal.author != peer_id_of(public_key):
+        raise InvalidSignal("author: the signal is signed by another peer than it names")
+    if signal.topic != scope.topic or signal.task != scope.task:
+        raise InvalidSignal("topic, task: the signal was made for others")
+    return signal
+
+
+def _kind(payload: bytes) -> object:
+    try:
+        return _map(payload).get("kind")
+    except RecordError:
+        return None
+
+
+def _decode(payload: bytes) -> Signal:
+    fields = _map(payload)
+    kind, version = fields.get("kind"), fields.get("version")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise RecordError(f"version: this node reads signals of version {SCHEMA_VERSION}")
+    if kind == "claim":
+        return _claim(Fields(fields, _CLAIM_NAMES, ""))
+    if kind == "presence":
+        return _presence(Fields(fields, _PRESENCE_NAMES, ""))
+    raise RecordError("kind: expected one of claim, presence")
+
+
+def _map(payload: bytes) -> dict[str, object]:
+    try:
+        value = unpack_unchecked(payload, max_bytes=MAX_SIGNAL_BYTES, max_items=MAX_IDEAS)
+    except CanonicalError as error:
+        raise RecordError(f"signal: {error}") from error
+    if not isinstance(value, dict):
+        raise RecordError("signal: expected a map")
+    return cast("dict[str, object]", value)
+
+
+def _claim(fields: Fields) -> Claim:
+    ideas = fields.array("ideas", MAX_IDEAS)
+    return Claim(
+        author=fields.peer_id("author"),
+        topic=fields.line("topic", 256),
+        task=fields.cid("task"),
+        created_at_ms=fields.instant("created_at_ms"),
+        ideas=tuple(
+            _idea(Fields(idea, _IDEA_NAMES, f"ideas.{index}")) for index, idea in enumerate(ideas)
+        ),
+    )
+
+
+def _idea(fields: Fields) -> Idea:
+    return Idea(
+        base_tree=fields.tree_hash("base_tree"),
+        tree=fields.tree_hash("tree"),
+        family=fields.line("family", 32),
+        knobs=fields.settings("knobs", MAX_IDEA_KNOBS),
+    )
+
+
+def _presence(fields: Fields) -> Presence:
+    return Presence(
+        author=fields.peer_id("author"),
+        nickname=fields.line("nickname", 40, least=0),
+        topic=fields.line("topic", 256),
+        task=fields.cid("task"),
+        created_at_ms=fields.instant("created_at_ms"),
+        hardware_class=fields.line("hardware_class", 32),
+        device=fields.line("device", 120, least=0),
+        experiments=fields.integer("experiments"),
+        wins=fields.integer("wins"),
+        running=fields.lines("running", MAX_RUNNING, 120),
+    )
+
+
+_CLAIM_NAMES = names_of(Claim, "kind", "version")
+_PRESENCE_NAMES = names_of(Presence, "kind", "version")
+_IDEA_NAMES = names_of(Idea)
