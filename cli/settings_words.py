@@ -35,6 +35,8 @@ _TEXTS = {
     "bootstrap_peers": f"an address such as {EXAMPLE}",
     "join": f"an address such as {EXAMPLE}",
     "task": "the name of a built-in task, or a folder",
+    "topic": "`public`, or the name of a private topic: small letters, digits, _ and -",
+    "pre_shared_key": "64 hex digits in small letters, as `openssl rand -hex 32` prints",
 }
 """What a text must look like, by its key."""
 
@@ -46,8 +48,14 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
+_SECRET = ("pre_shared_key",)
+"""Keys whose values are not repeated on a screen."""
+
+
 def complaint(detail: ErrorDetails, keys: Keys) -> str:
     """What was expected at `keys`, and what is there."""
+    if keys[-1] in _SECRET:
+        return f"expected {_expected(detail, keys)}"
     return f"expected {_expected(detail, keys)}, not {_found(detail['input'])}"
 
 

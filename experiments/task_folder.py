@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.records import TaskId
 from swarm.task import (
     MAX_EDITABLE_BYTES,
     MAX_FROZEN_BYTES,
@@ -18,9 +19,9 @@ from swarm.task import (
     declared_files,
     parse_task,
 )
+from swarm.task_package import MAX_TOML_BYTES, PackageError, pack_task
 
 BUILT_IN = Path(__file__).parent.parent / "baseline_train" / "tasks"
-_MAX_TOML_BYTES = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,40 @@ def load_task(path_or_name: str | Path) -> LoadedTask:
             file or key at fault.
     """
     manifest = _manifest(path_or_name)
-    text = _read(manifest, _MAX_TOML_BYTES)
+    text = _read(manifest, MAX_TOML_BYTES)
     try:
         return _load(manifest, text)
     except TaskError as error:
         raise TaskError(str(manifest), str(error)) from error
 
 
+def package_task(path_or_name: str | Path, task_id: TaskId) -> bytes:
+    """
+    A task of this machine as one byte string, for a peer who lacks it.
+
+    Raises:
+        TaskError: As `load_task`, or it is not the task of this id any more.
+    """
+    manifest = _manifest(path_or_name)
+    text = _read(manifest, MAX_TOML_BYTES)
+    try:
+        return pack_task(text, _files(manifest, text)[1], task_id)
+    except PackageError as error:
+        raise TaskError(str(manifest), str(error)) from error
+
+
 def _load(manifest: Path, text: bytes) -> LoadedTask:
+    folder, files = _files(manifest, text)
+    return LoadedTask(parse_task(text, files), folder)
+
+
+def _files(manifest: Path, text: bytes) -> tuple[Path, dict[str, bytes]]:
+    """What the paths in a task.toml are relative to, and the content of each."""
     declared = declared_files(text)
     folder = (manifest.parent / declared.root).resolve()
     limits = dict.fromkeys(declared.frozen, MAX_FROZEN_BYTES)
     limits |= dict.fromkeys(declared.editable, MAX_EDITABLE_BYTES)
-    files = {path: _read(_inside(folder, path), most) for path, most in limits.items()}
-    return LoadedTask(parse_task(text, files), folder)
+    return folder, {path: _read(_inside(folder, path), most) for path, most in limits.items()}
 
 
 def _manifest(path_or_name: str | Path) -> Path:

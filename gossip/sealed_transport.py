@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import trio
@@ -41,7 +41,8 @@ _log = logging.getLogger(__name__)
 
 GREET_S = 10.0
 GREET_AGAIN_S = 60.0
-_GREETING, _CALL = b"\x00", b"\x01"
+_GREETING, _SYNC, TASK = b"\x00", b"\x01", b"\x02"
+"""The first byte of a question: whom it is for."""
 
 
 class NotAMemberError(Exception):
@@ -104,7 +105,7 @@ class SealedTransport:
         self._uniform = uniform
         self._members: dict[PeerId, None] = {}
         self._greeted: set[PeerId] = set()
-        self._responder: Responder | None = None
+        self._responders: dict[bytes, Responder] = {}
         self._coming = inner.events()
         inner.serve(self._answer)
 
@@ -150,20 +151,22 @@ class SealedTransport:
         """Which members come and go from now on."""
         return self.mail.events()
 
-    def serve(self, responder: Responder) -> None:
-        """Answer members' calls with ``responder`` from now on."""
-        self._responder = responder
+    def serve(self, responder: Responder, desk: bytes = _SYNC) -> None:
+        """Answer members' calls to a desk with ``responder`` from now on."""
+        self._responders[desk] = responder
 
-    async def call(self, peer: PeerId, request: bytes, timeout_s: float = 10.0) -> bytes:
+    async def call(
+        self, peer: PeerId, request: bytes, timeout_s: float = 10.0, desk: bytes = _SYNC
+    ) -> bytes:
         """
-        Ask a connected peer; see `gossip.transport.Transport.call`.
+        Ask a connected peer at one of its desks; see `gossip.transport.Transport.call`.
 
         Raises:
             CallError: No answer, or none that a member gave to this question.
         """
         if len(request) > MAX_REQUEST_BYTES - SEAL_BYTES - 1:
             raise ValueError(f"a request of {len(request)} bytes; at most {MAX_REQUEST_BYTES}")
-        answer = await self._ask(peer, _CALL + request, timeout_s)
+        answer = await self._ask(peer, desk + request, timeout_s)
         self._prove(peer)
         return answer
 
@@ -237,8 +240,8 @@ class SealedTransport:
         return self._seal.seal(answer, sealed.answer(peer, self.peer_id, request))
 
     async def _respond(self, peer: PeerId, said: bytes) -> bytes:
-        responder: Callable[[PeerId, bytes], Awaitable[bytes]] | None = self._responder
-        if responder is None or not said.startswith(_CALL):
+        responder = self._responders.get(said[:1])
+        if responder is None:
             raise CallError("nobody answers such calls here yet")
         return await responder(peer, said[1:])
 

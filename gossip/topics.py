@@ -20,7 +20,7 @@ from gossip.home import Home
 from gossip.sealed import Seal
 from swarm.cid import is_cid
 from swarm.invite import Invite
-from swarm.records import TaskId
+from swarm.records import PeerId, TaskId
 from swarm.topic import PUBLIC, TopicKey, TopicKeyError, is_topic_name, public_topic
 from swarm.validation import Scope
 
@@ -104,9 +104,35 @@ class Topic:
         )
 
     @property
+    def entrances(self) -> dict[PeerId, tuple[str, ...]]:
+        """The addresses to begin with, by whom to expect there."""
+        found: dict[PeerId, tuple[str, ...]] = {}
+        for addr in self.addrs:
+            peer = addr.rpartition("/p2p/")[2]
+            found[peer] = (*found.get(peer, ()), addr)
+        return found
+
+    @property
     def work(self) -> str:
         """What tells apart what a node did here from what it did elsewhere."""
         return f"{self.scope.task}.{self.label}" if self.label else self.scope.task
+
+
+def alone(topic: Topic) -> str:
+    """What to tell the owner of a node that has met nobody."""
+    if topic.seal is None:
+        return (
+            "No peers yet, so this node works alone; its wins keep. Others join with `swarm start "
+            "--join ADDRESS`, an address that this node listens on. Among friends: `swarm topic "
+            "create NAME`, then `swarm invite`. To host: `swarm start --observe --listen "
+            "/ip4/0.0.0.0/tcp/4001` where others can reach that port."
+        )
+    return (
+        f"No member of topic {topic.name} met yet, so this node works alone; its wins keep. "
+        f"`swarm invite --topic {topic.name}` prints what another machine needs to join. If there "
+        "are members already, ask one for a new invite: the key may have been rotated, or the "
+        "addresses may have changed."
+    )
 
 
 def names(home: Home) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from swarm.strategy import FAMILIES
+from swarm.topic import NAME_PATTERN, PUBLIC
 
 MAX_NICKNAME_LENGTH = 32
 
@@ -48,6 +49,8 @@ class NetworkSettings(_Section):
     """Peers to dial at this start; they are remembered in the peer book."""
     sync_interval_seconds: float = Field(default=20.0, ge=0.5, le=3600)
     publish_per_second: float = Field(default=20.0, gt=0, le=1000)
+    pre_shared_key: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", repr=False)
+    """A libp2p pre-shared key: only nodes with the same can connect. A secret."""
 
 
 class SearchSettings(_Section):
@@ -80,7 +83,10 @@ class Settings(_Section):
     """All settings of one node."""
 
     task: str = Field(default="tinypy", min_length=1, max_length=4096)
-    """Name of a built-in task, or a folder that holds a `task.toml`."""
+    """Name of a built-in task, or a folder that holds a `task.toml`. A private topic has
+    its own."""
+    topic: str = Field(default=PUBLIC, pattern=f"^{NAME_PATTERN}$")
+    """`public`, or the name of a private topic of this home."""
     node: NodeSettings = NodeSettings()
     network: NetworkSettings = NetworkSettings()
     search: SearchSettings = SearchSettings()
