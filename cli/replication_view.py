@@ -5,7 +5,6 @@ Law: draws what it is given, reads nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -16,18 +15,11 @@ from cli.record_view import author, change
 from cli.snapshot import TaskHeader
 from cli.text import plain, short_id
 from swarm.ranking import Ranked
-from swarm.records import Pair, RecordId, Replication, from_nano
+from swarm.records import Pair, Replication, from_nano
 from swarm.verdict import LEAST_VOICES, Verdict
+from watch.found import Check
 
 _HEADINGS = ("seed", "base", "candidate", "change", "on the challenge: base", "candidate", "change")
-
-
-class Check(NamedTuple):
-    """A replication of a win, and whether it counts from the neutral viewpoint."""
-
-    record: RecordId
-    replication: Replication
-    counts: bool
 
 
 def checks_page(

@@ -6,44 +6,16 @@ Law: functions of what they are given; the same board gives the same document.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
-from swarm.board import Board
+from swarm.board import Claim
 from swarm.findings import State
-from swarm.holdout import published_holdouts
-from swarm.leaderboard import Entry, ranked, rows
-from swarm.ranking import Ranked
+from swarm.leaderboard import Entry
+from swarm.milestones import Milestone
 from swarm.records import RecordId
 from swarm.task import Task
-from swarm.verdict import Yardstick
-from swarm.viewpoint import Viewpoint
 from swarm.wear import wear
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Everything on a board in its place, from one viewpoint."""
-
-    board: Board
-    yardstick: Yardstick
-    places: list[Ranked]
-    entries: list[Entry]
-
-    @classmethod
-    def of(cls, board: Board, yardstick: Yardstick, viewpoint: Viewpoint) -> Standing:
-        """Rank what is on a board; the slow part of every view."""
-        places = ranked(board, yardstick, viewpoint)
-        holdouts = published_holdouts(board, [each.finding for each in places], yardstick)
-        return cls(board, yardstick, places, rows(board, places, holdouts))
-
-    def in_state(self, state: State | None) -> list[Entry]:
-        """The entries in one state, the best first; None: all."""
-        return [entry for entry in self.entries if state in (None, entry.state)]
-
-    def entry_of(self) -> dict[RecordId, Entry]:
-        """The entry that speaks for each win."""
-        pairs = zip(self.places, self.entries, strict=True)
-        return {record: entry for place, entry in pairs for record in place.finding.records}
+from watch.standing import Standing
 
 
 def task_header(task: Task) -> dict[str, object]:
@@ -60,10 +32,16 @@ def task_header(task: Task) -> dict[str, object]:
 
 
 def leaderboard_document(
-    standing: Standing, task: Task, *, state: State | None, limit: int, peers: int
+    standing: Standing,
+    entries: Sequence[Entry],
+    task: Task,
+    *,
+    state: State | None,
+    limit: int,
+    peers: int,
 ) -> dict[str, object]:
     """The first entries in a state, with all that is to be said around them."""
-    shown = standing.in_state(state)
+    shown = [entry for entry in entries if state in (None, entry.state)]
     found = [place.finding for place in standing.places]
     return {
         "total": len(shown),
@@ -76,21 +54,47 @@ def leaderboard_document(
     }
 
 
-def lineage_document(standing: Standing, limit: int) -> dict[str, object]:
+def lineage_document(standing: Standing, entries: Sequence[Entry], limit: int) -> dict[str, object]:
     """The newest wins with what each was built on; the oldest of them first."""
-    wins, entry_of = standing.board.wins, standing.entry_of()
+    wins = standing.board.wins
     newest = sorted(wins, key=lambda record: (wins[record].created_at_ms, record))[-limit:]
-    edges: list[dict[str, object]] = []
-    for record in newest:
-        edges.append({"from": wins[record].base, "to": record, "kind": "base"})
-        for parent in wins[record].parents:
-            edges.append({"from": parent, "to": record, "kind": "parent"})
-    nodes = [_node(record, standing.board, entry_of[record]) for record in newest]
+    spoken = entry_of(standing, entries)
+    nodes = [_node(record, wins[record], spoken[record]) for record in newest]
+    edges = [edge for record in newest for edge in _edges(record, wins[record])]
     return {"total": len(wins), "nodes": nodes, "edges": edges}
 
 
-def _node(record: RecordId, board: Board, entry: Entry) -> dict[str, object]:
-    win = board.wins[record]
+def entry_of(standing: Standing, entries: Sequence[Entry]) -> dict[RecordId, Entry]:
+    """The row of the leaderboard that speaks for each win."""
+    pairs = zip(standing.places, entries, strict=True)
+    return {record: entry for place, entry in pairs for record in place.finding.records}
+
+
+def milestones_document(
+    milestones: Sequence[Milestone], spoken: Mapping[RecordId, Entry]
+) -> dict[str, object]:
+    """What the literature knows of the wins here, the oldest first."""
+    return {"milestones": [_milestone(each, spoken[each.record]) for each in milestones]}
+
+
+def _milestone(milestone: Milestone, entry: Entry) -> dict[str, object]:
+    return {
+        "record": milestone.record,
+        "kind": milestone.kind,
+        "name": milestone.idea.name,
+        "year": milestone.idea.year,
+        "text": milestone.text,
+        "source": milestone.idea.source,
+        "url": milestone.idea.url,
+        "title": entry.title,
+        "author": entry.author,
+        "nickname": entry.nickname,
+        "effect": entry.effect,
+        "created_at_ms": milestone.created_at_ms,
+    }
+
+
+def _node(record: RecordId, win: Claim, entry: Entry) -> dict[str, object]:
     return {
         "record": record,
         "title": win.title,
@@ -103,3 +107,9 @@ def _node(record: RecordId, board: Board, entry: Entry) -> dict[str, object]:
         "effect": entry.effect,
         "created_at_ms": win.created_at_ms,
     }
+
+
+def _edges(record: RecordId, win: Claim) -> Iterator[dict[str, object]]:
+    yield {"from": win.base, "to": record, "kind": "base"}
+    for parent in win.parents:
+        yield {"from": parent, "to": record, "kind": "parent"}

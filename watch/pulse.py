@@ -3,7 +3,7 @@ The board as readers see it: taken once a second at most, and what is made of it
 
 However many read, each view of one board is computed once, in a thread. What that
 cost sets the pace: where it is slow, the next board is taken later, so that looking
-never takes more than a twentieth of a core from research.
+never takes more than a twentieth of a core from research; up to ten seconds later.
 
 Law: all that is answered under one version is made from one board.
 """
@@ -25,8 +25,9 @@ from watch.source import Source
 T = TypeVar("T")
 
 SECONDS = 1.0
+MOST_SECONDS = 10.0
 COST_FACTOR = 20.0
-KEPT_VIEWS = 64
+KEPT_VIEWS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Look:
             self._made[key] = make()
             if len(self._made) > KEPT_VIEWS:
                 self._made.popitem(last=False)
+        self._made.move_to_end(key)
         return cast("T", self._made[key])
 
     def has(self, key: Hashable) -> bool:
@@ -98,15 +100,23 @@ class Pulse:
         """What `make` gives for the board as it is shown now, computed in a thread, once."""
         async with self._computing:
             look = self.look
-            if look.has(key):
-                return look, look.view(key, lambda: make(look))
-            started = trio.current_time()
-            made = await trio.to_thread.run_sync(
-                lambda: look.view(key, lambda: make(look)), limiter=self._threads
-            )
-            ended = trio.current_time()
-            self._not_before = max(self._not_before, ended) + COST_FACTOR * (ended - started)
-            return look, made
+            if not look.has(key):
+                await self._in_thread(lambda: look.view(key, lambda: make(look)))
+            return look, look.view(key, lambda: make(look))
+
+    async def compute(self, make: Callable[[Look], T]) -> T:
+        """The same, but made anew each time."""
+        async with self._computing:
+            look = self.look
+            return await self._in_thread(lambda: make(look))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        started = trio.current_time()
+        done = await trio.to_thread.run_sync(work, limiter=self._threads)
+        ended = trio.current_time()
+        wait = max(0.0, self._not_before - ended) + COST_FACTOR * (ended - started)
+        self._not_before = ended + min(wait, MOST_SECONDS)
+        return done
 
     def _progress(self) -> bytes:
         peers = len(self._source.connected())

@@ -18,11 +18,14 @@ import trio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from swarm import events
+from swarm.leaderboard import Entry
 from watch.address import Address, WatchError, bind, read_address, token_in
 from watch.api import Api
 from watch.event_stream import Streams
 from watch.feed import Feed
+from watch.gauges import readings
 from watch.guard import Guard, is_loopback
+from watch.metrics import Metrics
 from watch.pulse import Pulse
 from watch.server import Server
 from watch.source import Source
@@ -55,12 +58,14 @@ class Watch:
         self._report = report
         self._now_ms = now_ms
         self._feed = Feed(secrets.token_hex(4), now_ms)
+        self._metrics = Metrics()
         self.url: str | None = None
 
     def note(self, event: events.Event) -> None:
         """Pass an event on, and keep it for those who look."""
         self._report(event)
         self._feed.note(event)
+        self._metrics.note(event)
 
     async def serve(self, source: Source) -> None:
         """Answer for ever; what goes wrong ends here."""
@@ -83,7 +88,13 @@ class Watch:
         self._report(events.Watching(shown, said))
         pulse = Pulse(source, self._feed)
         streams = Streams(self._feed, pulse)
-        app = Api(source, self._feed, pulse, streams, self._about).app()
+
+        def metrics(entries: list[Entry]) -> bytes:
+            return self._metrics.text(
+                readings(source, self._feed, pulse, streams, entries, server.dropped)
+            )
+
+        app = Api(source, self._feed, pulse, streams, metrics, self._about).app()
         server = Server(Guard(_Contained(app), address.host, token), listening)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pulse.run)
