@@ -87,6 +87,12 @@ def start(
         str | None, typer.Option(metavar="NAME", help="Shown to peers.", show_default=False)
     ] = None,
     observe: Annotated[bool, typer.Option("--observe", help="Take part without training.")] = False,
+    api: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|off", help="Where to watch it.", show_default="127.0.0.1:8377"
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Run in the background.")] = False,
 ) -> None:
     """Start a node: it researches, and shares what it finds."""
@@ -98,6 +104,7 @@ def start(
         "node.workers": workers,
         "node.nickname": nickname,
         "node.observe": observe or None,
+        "watch.api": api,
         "network.join": tuple(join or ()),
         "network.listen_addrs": tuple(listen or ()),
     }
