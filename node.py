@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -29,23 +29,27 @@ from experiments.research import Research
 from experiments.run_cache import RunCache
 from experiments.runner import open_runner
 from experiments.sandbox import best_sandbox
-from experiments.task_folder import LoadedTask, load_task
-from gossip import trust_file
+from experiments.task_folder import LoadedTask, load_task, package_task
+from gossip import topics, trust_file
 from gossip.home import Home
 from gossip.identity import Identity, load_or_create
 from gossip.intake import RecordExpiredError
 from gossip.journal import Journal
 from gossip.network import Network, every
+from gossip.topics import Topic, TopicError
 from gossip.wins import whole_records
 from swarm import events
 from swarm.board import Board
-from swarm.hardware import hardware_class
+from swarm.hardware import hardware_class, in_words
 from swarm.records import PeerId, Record, RecordId
+from swarm.seen import SeenTrial
 from swarm.settings import Settings
+from swarm.signals import MAX_RUNNING, MAX_TITLE, Claim, Idea, Presence
+from swarm.topic import PUBLIC
 from swarm.tree import Tree
 from watch.service import Watch
 from watch.source import Source
-from watch.status import status_document, task_document
+from watch.status import status_document, task_document, topic_document
 
 STATUS_SECONDS = 1.0
 TRIALS_SECONDS = 5.0
@@ -71,19 +75,40 @@ async def serve(settings: Settings, home: Home, report: Report) -> None:
 
     Raises:
         HomeError, IdentityError, JournalError, TaskError, ListenError, RunnerError,
-        RunCacheError: Something a person must see to; the text says what.
+        RunCacheError, TopicError: Something a person must see to; the text says what.
     """
     with home.held():
-        loaded = load_task(settings.task)
+        topic, loaded = chosen(settings, home)
         identity = load_or_create(home.identity)
-        path = home.journal(loaded.task.id)
+        path = home.journal(loaded.task.id, topic.label)
         with (
             Journal.open(path) as journal,
             Journal.open(path, read_only=True) as reading,
             Journal.open(path, read_only=True) as watched,
         ):
-            node = Node(settings, home, loaded, identity, journal, reading, watched, report)
+            node = Node(settings, home, topic, loaded, identity, journal, reading, watched, report)
             await node.live()
+
+
+def chosen(settings: Settings, home: Home) -> tuple[Topic, LoadedTask]:
+    """
+    The topic that the settings name, and the task that it works on.
+
+    Raises:
+        TopicError: There is no such topic here, or its task is not what it was.
+        TaskError: The task cannot be used.
+    """
+    if settings.topic == PUBLIC:
+        loaded = load_task(settings.task)
+        return Topic.public(loaded.task.id), loaded
+    member = topics.load(home, settings.topic)
+    loaded = load_task(member.source)
+    if loaded.task.id != member.task:
+        raise TopicError(
+            f"topic {member.name} works on task {member.task}, and {member.source} is another "
+            "one now: put its files back as they were, or leave the topic and join it again"
+        )
+    return Topic.private(member), loaded
 
 
 class Node:
@@ -100,6 +125,7 @@ class Node:
         self,
         settings: Settings,
         home: Home,
+        topic: Topic,
         loaded: LoadedTask,
         identity: Identity,
         journal: Journal,
@@ -109,6 +135,7 @@ class Node:
     ) -> None:
         self._settings = settings
         self._home = home
+        self._topic = topic
         self._loaded = loaded
         self._task = loaded.task
         self._identity = identity
@@ -116,19 +143,29 @@ class Node:
         self._watch = Watch(settings.watch.api, home.watch_token, report, now_ms)
         self._report = report = self._watch.note
         self._network = Network(
-            settings.network, home, loaded.task, identity, journal, reading, report, now_ms
+            settings.network,
+            home,
+            topic,
+            loaded.task,
+            partial(package_task, loaded.source, loaded.task.id),
+            identity,
+            journal,
+            reading,
+            report,
+            self._presence,
+            now_ms,
         )
         self._started = time.monotonic()
         self._probe = probe()
         self._author = Author(
             peer_id=identity.peer_id,
             nickname=settings.node.nickname,
-            topic=self._task.topic,
+            topic=topic.scope.topic,
             task=self._task.id,
             hardware_class=hardware_class(self._probe),
             device="cpu",
         )
-        self._history = History(home.history, self._task.id)
+        self._history = History(home.history, topic.work)
         self._research: Research | None = None
         self._trusted = trust_file.load(home.trust)
 
@@ -179,7 +216,7 @@ class Node:
             trials=self._history.all,
             records=partial(whole_records, self._watched),
             connected=lambda: self._network.connected,
-            running_of=lambda peer: None,
+            running_of=self._running_of,
             anchors=self.anchors,
             odds=lambda: None,
         )
@@ -265,7 +302,8 @@ class Node:
         own = self._author.peer_id
         research = self._research
         return status_document(
-            task=task_document(self._task, self._settings.task),
+            topic=topic_document(self._topic.name, self._topic.label),
+            task=task_document(self._task, self._loaded.source),
             peer_id=own,
             nickname=self._author.nickname,
             hardware_class=self._author.hardware_class,
@@ -277,6 +315,30 @@ class Node:
             running_titles=research.running_titles if research else (),
             watch=self._watch.url,
         )
+
+    def _presence(self) -> Presence:
+        """What peers are told of this node."""
+        author, research = self._author, self._research
+        titles = research.running_titles[:MAX_RUNNING] if research else ()
+        return Presence(
+            author=author.peer_id,
+            nickname=author.nickname,
+            topic=author.topic,
+            task=author.task,
+            created_at_ms=now_ms(),
+            hardware_class=author.hardware_class,
+            device=in_words(self._probe),
+            experiments=self._history.count(),
+            wins=self._network.live.wins_of(author.peer_id),
+            running=tuple(title[:MAX_TITLE] for title in titles),
+        )
+
+    def presences(self) -> Sequence[Presence]:
+        """Which peers are there now, and what they say of themselves."""
+        return self._network.signals.presences()
+
+    def _running_of(self, peer: PeerId) -> Sequence[str] | None:
+        return next((each.running for each in self.presences() if each.author == peer), None)
 
     # What research asks of the rest (`experiments.outside.Swarm`)
 
@@ -303,6 +365,16 @@ class Node:
 
     def sign(self, message: bytes) -> bytes:
         return self._identity.sign(message)
+
+    def peer_trials(self) -> Sequence[SeenTrial]:
+        own = self._author.peer_id
+        return [seen for seen in self._network.live.trials.all() if seen.author != own]
+
+    def claims(self) -> Sequence[Claim]:
+        return self._network.signals.claims()
+
+    def claim(self, ideas: Sequence[Idea]) -> None:
+        self._network.signals.claim(ideas)
 
     async def publish(self, record: Record) -> RecordId:
         return await self._network.publish(record)

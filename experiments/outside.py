@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from swarm.board import Board
 from swarm.records import PeerId, Record, RecordId
+from swarm.seen import SeenTrial
+from swarm.signals import Claim, Idea
 from swarm.tree import Tree
 
 
@@ -33,6 +36,18 @@ class Swarm(Protocol):
 
     def peers(self) -> int:
         """How many nodes take part now, this one included."""
+        ...
+
+    def peer_trials(self) -> Sequence[SeenTrial]:
+        """What peers finished lately, the oldest first."""
+        ...
+
+    def claims(self) -> Sequence[Claim]:
+        """What peers say they measure now."""
+        ...
+
+    def claim(self, ideas: Sequence[Idea]) -> None:
+        """Tell peers that this, and nothing else, is being measured here; must not block."""
         ...
 
     def anchors(self) -> frozenset[PeerId]:

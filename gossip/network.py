@@ -21,26 +21,36 @@ from gossip.home import Home
 from gossip.identity import Identity
 from gossip.intake import Intake
 from gossip.journal import Journal
-from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
+from gossip.libp2p_transport import open_libp2p_transport
 from gossip.live_board import LiveBoard
+from gossip.members import STATE, Members
 from gossip.notices import Notices
 from gossip.outbox import Outbox
+from gossip.peer_book import PeerBook
 from gossip.ports import ports_of_last_time
 from gossip.redial import keep_connected
+from gossip.sealed_transport import TASK, open_sealed_transport, sealed_verdict
+from gossip.signals import Signals
 from gossip.sync import Sync
+from gossip.task_desk import TaskDesk
+from gossip.topics import Topic, alone
+from gossip.transport import Transport
 from gossip.upkeep import KeptStore
 from swarm import events
 from swarm.envelope import seal
 from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, encode
 from swarm.settings import NetworkSettings
+from swarm.signals import Presence, is_signal
 from swarm.task import Task
-from swarm.validation import Invalid, Scope, Valid, validate
+from swarm.validation import Invalid, Valid, validate
 
 KINDS = ("win", "replication", "trials")
 ADDRS_SECONDS = 1.0
 BOARD_SECONDS = 30.0
 RETENTION_SECONDS = 60.0
 NOTICES_SECONDS = 60.0
+MEMBERS_SECONDS = 5.0
+ALONE_SECONDS = 20.0
 
 
 class Network:
@@ -48,43 +58,63 @@ class Network:
     What one node holds of the swarm, and how it hears and tells.
 
     Args:
+        topic: What it takes part in; the records it takes in are those of its scope.
+        package: The task, packed for members who lack it; asked for when one does.
         journal: Written by the intake only, in a thread.
         reading: The same journal, for reads in the event loop.
         report: Told what happens; must not block or raise.
+        presence: What to tell peers of this node now.
         now_ms: The wall clock, Unix epoch milliseconds.
+
+    Attributes:
+        live: The board, as it is now.
+        signals: What peers say of this moment.
     """
 
     def __init__(
         self,
         settings: NetworkSettings,
         home: Home,
+        topic: Topic,
         task: Task,
+        package: Callable[[], bytes],
         identity: Identity,
         journal: Journal,
         reading: Journal,
         report: Callable[[events.Event], None],
+        presence: Callable[[], Presence],
         now_ms: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._home = home
-        self._task = task
+        self._topic = topic
+        self._package = package
         self._identity = identity
         self._journal = journal
         self._reading = reading
         self._report = report
         self._now_ms = now_ms
         self._disk = trio.CapacityLimiter(1)
-        self._scope = Scope(task.topic, task.id)
+        self._members = Members(reading.state(STATE), now_ms)
         self._told_addrs: set[str] = set()
         self.live = LiveBoard(task, journal, reading, self._disk)
         self.notices = Notices(report, identity.peer_id)
         self._intake = Intake(
             journal,
             self._disk,
-            self._scope,
+            topic.scope,
             own=identity.peer_id,
             known=self.live.knows,
             accepted=self._accepted,
+            refused=self.notices.refused,
+            now_ms=now_ms,
+        )
+        self.signals = Signals(
+            identity,
+            topic.scope,
+            publish=self._publish,
+            presence=presence,
+            peers=lambda: self.peers,
             refused=self.notices.refused,
             now_ms=now_ms,
         )
@@ -97,33 +127,53 @@ class Network:
         Raises:
             ListenError: An address cannot be listened on.
         """
-        async with open_libp2p_transport(
-            self._identity,
-            self._task.topic,
-            self._listen_addrs(),
-            verdict=self._verdict,
-            outbox=Outbox(per_second=self._settings.publish_per_second),
-            on_trouble=self.notices.trouble,
-        ) as transport:
-            self._transport: Libp2pTransport = transport
+        seal, verdict = self._topic.seal, self._verdict
+        async with (
+            open_libp2p_transport(
+                self._identity,
+                self._topic.wire,
+                self._listen_addrs(),
+                verdict=verdict if seal is None else sealed_verdict(seal, verdict),
+                outbox=Outbox(per_second=self._settings.publish_per_second),
+                on_trouble=self.notices.trouble,
+                pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
+            ) as plain,
+            self._among_members(plain) as transport,
+        ):
+            self._transport = transport
             self._sync = self._synced_by(transport)
             await self._drop_unkept()
             await self._tell_of_addrs()
             yield
+
+    @asynccontextmanager
+    async def _among_members(self, plain: Transport) -> AsyncGenerator[Transport]:
+        """On a private topic, the members' transport on top of everybody's."""
+        if self._topic.seal is None:
+            yield plain
+            return
+        async with open_sealed_transport(
+            plain, self._topic.seal, proved=self._members.note
+        ) as transport:
+            transport.serve(TaskDesk(self._package).answer, TASK)
+            yield transport
 
     def services(self) -> list[Callable[[], Awaitable[None]]]:
         """What runs for as long as the network is open."""
         return [
             self._intake.run,
             self._sync.run,
+            self.signals.run,
             self._listen_to_gossip,
             self._tell_of_peers,
             self._keep_connected,
+            self._tell_if_alone,
             self.live.check_for_ever,
             partial(every, ADDRS_SECONDS, self._tell_of_addrs),
             partial(every, BOARD_SECONDS, self.live.save),
             partial(every, RETENTION_SECONDS, self._drop_unkept),
             partial(every, NOTICES_SECONDS, self.notices.end_period),
+            partial(every, MEMBERS_SECONDS, partial(self._members.save, self.remember)),
         ]
 
     @property
@@ -145,7 +195,7 @@ class Network:
         """Sign a record, take it through the door like anyone's, and tell peers."""
         envelope = seal(encode(record), self._identity.sign, self._identity.public_key)
         record_id = await self._intake.commit(envelope)
-        await self._transport.publish(envelope)
+        await self._publish(envelope)
         return record_id
 
     async def hear_once_more(self, seconds: float) -> None:
@@ -166,19 +216,25 @@ class Network:
         addrs = [addr for addr in last if isinstance(addr, str)]
         return ports_of_last_time(self._settings.listen_addrs, addrs)
 
-    def _synced_by(self, transport: Libp2pTransport) -> Sync:
+    def _synced_by(self, transport: Transport) -> Sync:
         return Sync(
             transport,
             KeptStore(self._journal, self._disk, lambda: self.live.board, self._now_ms),
             self._intake.offer,
-            scope=f"{self._task.topic}#{SCHEMA_VERSION}",
+            scope=f"{self._topic.scope.topic}#{SCHEMA_VERSION}",
             kinds=KINDS,
             interval_s=self._settings.sync_interval_seconds,
         )
 
+    async def _publish(self, data: bytes) -> None:
+        await self._transport.publish(data)
+
     async def _listen_to_gossip(self) -> None:
         async for message in self._transport.received():
-            await self._intake.offer(message.data, message.sender)
+            if is_signal(message.data):
+                self.signals.offer(message.data, message.sender)
+            else:
+                await self._intake.offer(message.data, message.sender)
 
     async def _tell_of_peers(self) -> None:
         async for event in self._transport.events():
@@ -194,19 +250,35 @@ class Network:
     async def _keep_connected(self) -> None:
         await keep_connected(
             self._transport,
-            peer_book.load(self._home.peers),
+            self._peer_book(),
             (*self._settings.join, *self._settings.bootstrap_peers),
             now_ms=self._now_ms,
             on_trouble=self.notices.trouble,
         )
+
+    def _peer_book(self) -> PeerBook:
+        """The topic's peers, with those named in its invite until they are met."""
+        book = peer_book.load(self._home.peer_book(self._topic.label))
+        for peer, addrs in self._topic.entrances.items():
+            if peer not in book.entries and peer != self._identity.peer_id:
+                book.note(peer, addrs, 0)
+        return book
+
+    async def _tell_if_alone(self) -> None:
+        """Say once, when nobody is there for a while, how others come."""
+        await trio.sleep(ALONE_SECONDS)
+        if not self.peers:
+            self._report(events.NetworkTrouble(alone(self._topic)))
 
     async def _drop_unkept(self) -> None:
         await self.live.drop_unkept(self._now_ms())
 
     def _verdict(self, data: bytes) -> bool:
         """Whether gossip may pass a message on; quick, as it runs inside the network."""
+        if is_signal(data):
+            return self.signals.would_pass(data)
         try:
-            validate(data, self._scope)
+            validate(data, self._topic.scope)
         except Invalid:
             return False
         return True

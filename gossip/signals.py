@@ -15,6 +15,7 @@ import trio
 from gossip.identity import Identity
 from swarm.heard import LEAST_GAP_MS, Heard
 from swarm.signals import (
+    MAX_IDEAS,
     Claim,
     Idea,
     InvalidSignal,
@@ -98,8 +99,8 @@ class Signals:
 
     def claim(self, ideas: Sequence[Idea]) -> None:
         """Tell peers soon that this, and nothing else, is being measured here."""
-        if tuple(ideas) != self._ideas:
-            self._ideas = tuple(ideas)
+        if (bounded := tuple(ideas[:MAX_IDEAS])) != self._ideas:
+            self._ideas = bounded
             self._changed.set()
 
     async def run(self) -> None:
@@ -127,4 +128,9 @@ class Signals:
         return min(wanted, AGAIN_SECONDS_AT_LEAST)
 
     async def _tell(self, signal: Signal) -> None:
-        await self._publish(seal_signal(signal, self._identity.sign, self._identity.public_key))
+        try:
+            envelope = seal_signal(signal, self._identity.sign, self._identity.public_key)
+        except InvalidSignal as refusal:
+            self._refused(f"this node would say of itself: {refusal}", signal.author)
+            return
+        await self._publish(envelope)

@@ -19,6 +19,7 @@ from typing import cast
 from swarm.canonical import CanonicalError, pack, unpack_unchecked
 from swarm.envelope import EnvelopeError, open_envelope, peek_payload, seal
 from swarm.fields import Fields, RecordError, names_of, plain_map
+from swarm.hypothesis import Hypothesis
 from swarm.peer_id import peer_id_of
 from swarm.records import SCHEMA_VERSION, PeerId, TaskId, TreeHash
 from swarm.validation import Scope
@@ -27,6 +28,7 @@ MAX_SIGNAL_BYTES = 32 * 1024
 MAX_IDEAS = 32
 MAX_IDEA_KNOBS = 16
 MAX_RUNNING = 8
+MAX_TITLE = 120
 
 
 class InvalidSignal(ValueError):  # noqa: N818 - a verdict on the peer's bytes, not our error
@@ -41,6 +43,12 @@ class Idea:
     tree: TreeHash
     family: str
     knobs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, hypothesis: Hypothesis) -> Idea:
+        """What a hypothesis comes to; without its knobs where they are too many to tell."""
+        knobs = hypothesis.knobs if len(hypothesis.knobs) <= MAX_IDEA_KNOBS else ()
+        return cls(hypothesis.base_tree, hypothesis.tree, hypothesis.family, knobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,7 @@ def _presence(fields: Fields) -> Presence:
         device=fields.line("device", 120, least=0),
         experiments=fields.integer("experiments"),
         wins=fields.integer("wins"),
-        running=fields.lines("running", MAX_RUNNING, 120),
+        running=fields.lines("running", MAX_RUNNING, MAX_TITLE),
     )
 
 

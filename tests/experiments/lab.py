@@ -19,7 +19,9 @@ from swarm.diff import make_diff
 from swarm.envelope import seal
 from swarm.lineage import resolve_tree
 from swarm.records import Environment, Pair, PeerId, Record, RecordId, Win, encode
+from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar, write_settings
+from swarm.signals import Claim, Idea
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.validation import Scope, validate
@@ -45,6 +47,9 @@ class Lab:
     wins: dict[RecordId, Win] = field(default_factory=dict[RecordId, Win])
     memory: dict[str, bytes] = field(default_factory=dict[str, bytes])
     published: list[Record] = field(default_factory=list[Record])
+    seen: list[SeenTrial] = field(default_factory=list[SeenTrial])
+    heard: list[Claim] = field(default_factory=list[Claim])
+    claimed: list[tuple[Idea, ...]] = field(default_factory=list[tuple[Idea, ...]])
 
     @property
     def identity(self) -> Identity:
@@ -67,6 +72,15 @@ class Lab:
 
     def peers(self) -> int:
         return self.others + 1
+
+    def peer_trials(self) -> Sequence[SeenTrial]:
+        return self.seen
+
+    def claims(self) -> Sequence[Claim]:
+        return self.heard
+
+    def claim(self, ideas: Sequence[Idea]) -> None:
+        self.claimed.append(tuple(ideas))
 
     def anchors(self) -> frozenset[PeerId]:
         return frozenset({self.identity.peer_id})
