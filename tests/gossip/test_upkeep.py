@@ -101,9 +101,10 @@ async def test_two_journals_over_the_bound_converge_and_stay(tmp_path: Path) -> 
             await sync_x.pull("y")
             await sync_y.pull("x")
         await until(lambda: wanted <= x.board.wins.keys() & y.board.wins.keys())
-        await trio.sleep(0.3)
-        await x.tidy()
-        assert x.board.wins.keys() == wanted == set(x.journal.ids("win"))
+        with trio.fail_after(60):
+            while not x.board.wins.keys() == wanted == set(x.journal.ids("win")):
+                await trio.sleep(0.05)
+                await x.tidy()
         for _ in range(3):
             assert (await sync_x.pull("y")).fetched == (await sync_y.pull("x")).fetched == 0
         assert x.board.wins.keys() == wanted

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import trio
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Return once the condition holds; fail after the timeout."""
     with trio.fail_after(timeout_s):
         while not condition():  # noqa: ASYNC110 - the condition is another machine's
