@@ -32,10 +32,12 @@ class LoadedTask:
     Attributes:
         task: The checked task.
         folder: What editable and frozen paths are relative to.
+        source: The name or path it was loaded by.
     """
 
     task: Task
     folder: Path
+    source: str
 
     @property
     def frozen_paths(self) -> tuple[Path, ...]:
@@ -67,7 +69,8 @@ def load_task(path_or_name: str | Path) -> LoadedTask:
     manifest = _manifest(path_or_name)
     text = _read(manifest, MAX_TOML_BYTES)
     try:
-        return _load(manifest, text)
+        folder, files = _files(manifest, text)
+        return LoadedTask(parse_task(text, files), folder, str(path_or_name))
     except TaskError as error:
         raise TaskError(str(manifest), str(error)) from error
 
@@ -85,11 +88,6 @@ def package_task(path_or_name: str | Path, task_id: TaskId) -> bytes:
         return pack_task(text, _files(manifest, text)[1], task_id)
     except PackageError as error:
         raise TaskError(str(manifest), str(error)) from error
-
-
-def _load(manifest: Path, text: bytes) -> LoadedTask:
-    folder, files = _files(manifest, text)
-    return LoadedTask(parse_task(text, files), folder)
 
 
 def _files(manifest: Path, text: bytes) -> tuple[Path, dict[str, bytes]]:

@@ -28,8 +28,14 @@ def task_document(task: Task, source: str) -> dict[str, object]:
     }
 
 
+def topic_document(name: str, label: str) -> dict[str, str]:
+    """A topic as status shows it; the label of a public one is empty."""
+    return {"name": name, "label": label}
+
+
 def status_document(
     *,
+    topic: dict[str, str],
     task: dict[str, object],
     peer_id: str,
     nickname: str,
@@ -53,6 +59,7 @@ def status_document(
         "pid": os.getpid(),
         "peer_id": peer_id,
         "nickname": nickname,
+        "topic": topic,
         "task": task,
         "hardware_class": hardware_class,
         "running": True,

@@ -85,7 +85,7 @@ def test_a_list_in_the_environment(tmp_path: Path, text: str) -> None:
     [
         ("[node]\nworkers = 0\n", r"settings\.toml: node\.workers: expected 1 or more, not 0"),
         ("[node]\nworker = 2\n", r"settings\.toml: node\.worker: no such .*mean node\.workers\?"),
-        ("colour = 1\n", r"settings\.toml: colour: no such setting; known are task, node"),
+        ("colour = 1\n", r"settings\.toml: colour: no such setting; known are task, topic, node"),
         ("node = 3\n", r"settings\.toml: node: expected a table of settings, not 3"),
         ("[nodes]\nworkers = 1\n", r"settings\.toml: nodes: no such setting; did you mean node\?"),
         ("[node]\nnickname = 'a/b'\n", r"node\.nickname: expected at most 32 letters, digits"),
@@ -122,7 +122,7 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, home: str | bytes, sai
         ("SWARM_NODE__WORKER", "2", "the environment: SWARM_NODE__WORKER: no such setting"),
         ("SWARM_TSAK", "quick", r"the environment: SWARM_TSAK: no such .*mean SWARM_TASK\?"),
         ("SWARM_NODE_WORKERS", "zero", r"no such setting; did you mean SWARM_NODE__WORKERS\?"),
-        ("SWARM_COLOUR", "1", "known are SWARM_TASK, SWARM_NODE__NICKNAME, "),
+        ("SWARM_QQQQQQ", "1", "known are SWARM_TASK, SWARM_TOPIC, SWARM_NODE__NICKNAME, "),
         ("SWARM_NETWORK__JOIN", "[1", "the environment: SWARM_NETWORK__JOIN: "),
         ("SWARM_NODE", "2", "the environment: SWARM_NODE: "),
     ],
