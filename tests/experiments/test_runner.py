@@ -129,7 +129,7 @@ async def test_the_runner_gets_over_a_killed_forkserver_and_supervisor(tmp_path:
 
 async def _forkserver_with_run() -> tuple[psutil.Process, list[psutil.Process]]:
     """The forkserver once both children of a run are there, and all below it."""
-    with trio.fail_after(20):
+    with trio.fail_after(90):
         while True:
             await trio.sleep(0.05)
             for server in psutil.Process().children(recursive=True):
@@ -141,7 +141,7 @@ async def _forkserver_with_run() -> tuple[psutil.Process, list[psutil.Process]]:
 
 
 async def _until_gone(processes: list[psutil.Process]) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while any(process.is_running() for process in processes):  # noqa: ASYNC110
             await trio.sleep(0.02)
 

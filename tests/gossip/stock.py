@@ -145,7 +145,7 @@ async def attacker() -> AsyncGenerator[IHost]:
 async def connect(host: IHost, addr: str) -> ID:
     """Dial a node, within two seconds."""
     info = info_from_p2p_addr(Multiaddr(addr))
-    with trio.fail_after(2):
+    with trio.fail_after(30):
         await host.connect(info)
     return info.peer_id
 
@@ -153,7 +153,7 @@ async def connect(host: IHost, addr: str) -> ID:
 async def gossip_stream(host: IHost, addr: str) -> INetStream:
     """A gossip stream to a node, to write anything to."""
     peer = await connect(host, addr)
-    with trio.fail_after(2):
+    with trio.fail_after(30):
         return await host.new_stream(peer, [MESHSUB])
 
 

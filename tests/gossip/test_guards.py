@@ -150,7 +150,7 @@ async def test_it_closes_in_good_order_under_load() -> None:
             refused.set()
 
     refused = trio.Event()
-    with trio.fail_after(15):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             async with guarded_node() as node:
                 for _ in range(3):

@@ -120,7 +120,7 @@ async def connected(opener: Opener) -> tuple[Transport, Transport]:
 
 async def publish_until_received(one: Transport, other: Transport, data: bytes) -> None:
     """Publish until gossip has found its way; a mesh needs a moment after a dial."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         for attempt in range(1000):
             await one.publish(data + b"#%d" % attempt)
             with trio.move_on_after(0.2):
@@ -132,7 +132,7 @@ async def test_dialling_connects_both_sides_and_tells_both(opener: Opener) -> No
     one, other = await opener(), await opener()
     seen_by_one, seen_by_other = one.events(), other.events()
     assert await one.dial(other.listen_addrs[0]) == other.peer_id
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         assert await seen_by_one.receive() == PeerEvent(other.peer_id, connected=True)
         assert await seen_by_other.receive() == PeerEvent(one.peer_id, connected=True)
     assert one.peers() == (other.peer_id,)
@@ -165,7 +165,7 @@ async def test_a_message_reaches_the_others_and_names_its_publisher(opener: Open
     one, other = await connected(opener)
     await publish_until_received(one, other, b"hello")
     await one.publish(b"news")
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         got = await other.received().receive()
         while got.data != b"news":
             got = await other.received().receive()
@@ -198,7 +198,7 @@ async def test_a_burst_arrives_whole(opener: Opener) -> None:
     for number in range(100):
         await one.publish(b"burst %d" % number)
     got: set[bytes] = set()
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while len(got) < 100:
             message = await other.received().receive()
             if message.data.startswith(b"burst"):
@@ -216,7 +216,7 @@ async def test_what_the_verdict_refuses_is_not_delivered(opener: Opener) -> None
     await publish_until_received(one, judge, b"hello")
     for data in (b"bad", b"raise", b"good"):
         await one.publish(data)
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         got = [(await judge.received().receive()).data]
         while got[-1] != b"good":
             got.append((await judge.received().receive()).data)
@@ -262,7 +262,7 @@ async def test_a_bad_partner_costs_one_call(
 ) -> None:
     one, other = await connected(opener)
     other.serve(responder)
-    with pytest.raises(CallError), trio.fail_after(5):
+    with pytest.raises(CallError), trio.fail_after(60):
         await one.call(other.peer_id, b"?", timeout_s=0.5)
 
     async def answer(caller: PeerId, request: bytes) -> bytes:
@@ -282,7 +282,7 @@ async def test_a_peer_that_leaves_is_noticed(opener: Opener) -> None:
     one, other = await connected(opener)
     events = one.events()
     await opener.close(other)
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         assert await events.receive() == PeerEvent(other.peer_id, connected=False)
     assert one.peers() == ()
 
