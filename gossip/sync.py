@@ -259,7 +259,8 @@ class Sync:
         """Let ``accept`` judge a batch side by side, so that it can write it as one."""
 
         async def judge(envelope: bytes) -> None:
-            turn.useful += await self._accept(envelope, peer)
+            of_use = await self._accept(envelope, peer)
+            turn.useful += of_use
 
         async with trio.open_nursery() as nursery:
             for envelope in envelopes:

@@ -48,8 +48,9 @@ class Shelf:
         return found
 
     async def accept(self, envelope: bytes, sender: PeerId) -> bool:
-        """Keep what has a known kind; garbage is counted and dropped."""
+        """Keep what has a known kind, not at once; garbage is counted and dropped."""
         self.offered += 1
+        await trio.lowlevel.checkpoint()
         good = envelope[:1] in (b"w", b"t") and identify(envelope) not in self.kept
         if good:
             self.kept[identify(envelope)] = envelope
