@@ -71,7 +71,7 @@ class NodeConsole:
             events.GoingOn: self._goes_on,
             events.Listening: self._listening,
             events.Watching: self._watching,
-            events.NetworkTrouble: lambda e: self._line("network", e.message, "yellow"),
+            events.NetworkTrouble: lambda e: self._line("network", spelled(e.message), "yellow"),
             events.PeerConnected: lambda e: self._peer(e, "connected"),
             events.PeerDisconnected: lambda e: self._peer(e, "left"),
             events.Preparing: lambda e: self._line("prepare", e.message, _DIM),

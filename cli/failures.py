@@ -22,7 +22,9 @@ EXPLAINED = (
     ("gossip.identity", "IdentityError"),
     ("gossip.journal_faults", "JournalError"),
     ("gossip.multiaddress", "AddressError"),
+    ("gossip.topics", "TopicError"),
     ("gossip.transport", "TransportError"),
+    ("swarm.invite", "InviteError"),
     ("swarm.task", "TaskError"),
 )
 """Where each such error is defined, and its name; compared as text, so that

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+PUBLIC_TOPIC = "public"
 DEFAULT_TASK = "tinypy"
-"""The default of `swarm.settings`, which quick commands do not import."""
+"""The defaults of `swarm.settings`, which quick commands do not import."""
 
 _HINT = re.compile(r"`swarm(?: ([^`\n]+))?`")
 _HOMELESS = ("demo", "task")
@@ -51,8 +52,10 @@ def program(called: str | None = None) -> str:
     return shlex.quote(called)
 
 
-def starting(task: str) -> str:
+def starting(task: str, topic: str = PUBLIC_TOPIC) -> str:
     """The command that starts a node on a task, named unless it is the one taken anyway."""
+    if topic != PUBLIC_TOPIC:
+        return f"start --topic {topic}"
     return "start" if task == DEFAULT_TASK else f"start --task {shlex.quote(task)}"
 
 

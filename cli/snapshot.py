@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cli.failures import CommandError
+from cli.hints import PUBLIC_TOPIC
 from cli.text import plain
 from gossip.home import Home
 from swarm.statistics import Direction
@@ -53,10 +54,19 @@ class TaskHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicHeader:
+    """The topic: `public`, whose label is empty, or a private one of this home."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A home, its task, and what its node says of itself (or said last)."""
+    """A home, its topic and task, and what its node says of itself (or said last)."""
 
     home: Home
+    topic: TopicHeader
     task: TaskHeader
     pid: int | None
     peer_id: str | None
@@ -77,8 +87,13 @@ class Snapshot:
 
     @property
     def journal(self) -> Path:
-        """Where this task's records are, if there are any."""
-        return self.home.journal(self.task.id)
+        """Where this topic's records are, if there are any."""
+        return self.home.journal(self.task.id, self.topic.label)
+
+    @property
+    def work(self) -> str:
+        """Under what the history keeps this topic's experiments."""
+        return f"{self.task.id}.{self.topic.label}" if self.topic.label else self.task.id
 
 
 def take_snapshot(root: Path) -> Snapshot:
@@ -87,15 +102,17 @@ def take_snapshot(root: Path) -> Snapshot:
 
     Raises:
         SettingsError: No node ran here yet, and the settings do not say which task it would be.
-        TaskError: The task that they name cannot be used.
+        TaskError, TopicError: The task or topic that they name cannot be used.
     """
     home = Home(root)
     said = home.read_status()
     running = home.running_pid()
     live = running is not None and said.get("pid") == running
+    topic, task = _headers(home, said)
     return Snapshot(
         home=home,
-        task=_header(home, said.get("task")),
+        topic=topic,
+        task=task,
         pid=running,
         peer_id=_text(said, "peer_id") or _peer_id(home),
         nickname=_text(said, "nickname") or "",
@@ -128,7 +145,17 @@ def loaded_task(header: TaskHeader) -> LoadedTask:
     return loaded
 
 
-def _header(home: Home, said: object) -> TaskHeader:
+def _headers(home: Home, said: Mapping[str, object]) -> tuple[TopicHeader, TaskHeader]:
+    """The topic and task of the node that runs or ran last, else those it would have."""
+    task = _task_said(said.get("task"))
+    if task is None:
+        return _headers_from_settings(home)
+    topic = said.get("topic")
+    found = cast("dict[str, object]", topic) if isinstance(topic, dict) else {}
+    return TopicHeader(_text(found, "name") or PUBLIC_TOPIC, _text(found, "label") or ""), task
+
+
+def _task_said(said: object) -> TaskHeader | None:
     if isinstance(said, dict):
         task = cast("dict[str, object]", said)
         wanted = [_text(task, name) for name in ("id", "name", "metric", "unit")]
@@ -138,27 +165,28 @@ def _header(home: Home, said: object) -> TaskHeader:
             goal = _number(task.get("goal"))
             source = _text(task, "source") or name
             return TaskHeader(task_id, name, metric, goal, unit, yardstick, source)
-    return _header_from_settings(home)
+    return None
 
 
-def _header_from_settings(home: Home) -> TaskHeader:
+def _headers_from_settings(home: Home) -> tuple[TopicHeader, TaskHeader]:
     """The slow way, for a home whose node has not run yet."""
     from cli.settings_file import load_settings
-    from experiments.task_folder import load_task
+    from node import chosen
 
     settings = load_settings(
         home_file=home.settings, profile=None, environment=os.environ, flags={}
     )
-    task = load_task(settings.task).task
+    topic, loaded = chosen(settings, home)
+    task = loaded.task
     metric = task.metric
-    return TaskHeader(
+    return TopicHeader(topic.name, topic.label), TaskHeader(
         task.id,
         task.name,
         metric.name,
         metric.goal,
         metric.unit,
         Yardstick.of(task),
-        settings.task,
+        loaded.source,
     )
 
 

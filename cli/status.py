@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.text import Text
 
 from cli.failures import CommandError
-from cli.hints import program, spelled, starting
+from cli.hints import PUBLIC_TOPIC, program, spelled, starting
 from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
@@ -26,10 +26,13 @@ def status(root: Path, *, as_json: bool) -> None:
         return
     screen = console()
     screen.print(facts(_rows(snapshot)))
-    start = starting(snapshot.task.source)
-    for addr in snapshot.listen_addrs:
+    start = starting(snapshot.task.source, snapshot.topic.name)
+    for addr in snapshot.listen_addrs if snapshot.topic.name == PUBLIC_TOPIC else ():
         joining = f"{program()} {start} --join {plain(addr)}"
         screen.print(Text(f"join it with  {joining}"), soft_wrap=True)
+    if snapshot.topic.name != PUBLIC_TOPIC:
+        words = f"`swarm invite --topic {snapshot.topic.name}` prints what others need to join"
+        screen.print(spelled(words), soft_wrap=True)
     if not snapshot.running:
         words = f"start it with `swarm {start}`; see what is known with `swarm leaderboard`"
         screen.print(f"\n{spelled(words)}", soft_wrap=True)
@@ -40,6 +43,7 @@ def document(snapshot: Snapshot) -> dict[str, object]:
     return {
         "peer_id": snapshot.peer_id,
         "nickname": snapshot.nickname,
+        "topic": snapshot.topic.name,
         "task": snapshot.task.document(),
         "hardware_class": snapshot.hardware_class,
         "running": snapshot.running,
@@ -57,6 +61,7 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
     rows: dict[str, Text | str] = {
         "node": _state(snapshot),
         "peer id": snapshot.peer_id or "made at the first start",
+        "topic": snapshot.topic.name,
         "task": f"{snapshot.task.name}, {snapshot.task.metric} ({snapshot.task.direction})",
         "hardware": snapshot.hardware_class or "probed at the first start",
         "experiments": f"{snapshot.experiments:,} finished, {counted(snapshot.wins, 'win')}",

@@ -110,7 +110,7 @@ def own_tried(snapshot: Snapshot) -> list[Tried]:
         of_trial(
             None, trial, snapshot.peer_id or "", snapshot.nickname, snapshot.hardware_class or ""
         )
-        for trial in read_trials(snapshot.home.history, snapshot.task.id)
+        for trial in read_trials(snapshot.home.history, snapshot.work)
         if trial.outcome != WIN
     ]
 

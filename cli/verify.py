@@ -19,6 +19,7 @@ from gossip.journal import Journal, Stored
 from gossip.journal_faults import JournalCorrupt
 from gossip.journal_rescue import rescue
 from swarm.records import kind_of
+from swarm.topic import private_topic, public_topic
 from swarm.validation import Invalid, Scope, validate
 
 SHOWN = 20
@@ -53,7 +54,8 @@ def verify(root: Path, *, rescue_damaged: bool) -> int:
 
 
 def _verify_one(home: Home, path: Path, rescue_damaged: bool) -> bool:
-    scope = Scope(f"/research-swarm/1/{path.stem}", path.stem)
+    task, _, label = path.stem.partition(".")
+    scope = Scope(private_topic(label) if label else public_topic(task), task)
     try:
         findings = check(path, scope)
     except JournalCorrupt as error:
