@@ -1,19 +1,21 @@
 """
 What to measure next: the strategy picks a family, a proposer an idea in it.
 
-Law: nothing this node has tried is tried again on the same base. What was
-interrupted comes first.
+Law: nothing this node has tried is tried again on the same base, and what others
+have tried seldom. What was interrupted comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from heapq import merge
 
 from experiments.findings import Author
 from experiments.history import History
 from experiments.memory import Memory
 from experiments.opinions import Opinions
+from experiments.outlook import Outlook, look_ahead
 from experiments.outside import Swarm
 from experiments.priors import load_priors
 from experiments.proposers import Champion, Proposer, Situation
@@ -21,12 +23,16 @@ from experiments.proposers.known import foldable_wins
 from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Piece, Spending
-from swarm.priors import prior_of
+from swarm.priors import Prior, prior_of
+from swarm.repeats import Key, held_by_others, is_left_alone
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
-from swarm.strategy import choose
+from swarm.strategy import Choice, choose
 from swarm.task import Task
 from swarm.tree import tree_hash
+
+MOST_PASSED = 16
+"""Ideas that are left to others in one choice; then the first of them is taken."""
 
 
 class Chooser:
@@ -38,10 +44,12 @@ class Chooser:
         opinions: What this node thinks of the board.
         spending: What this node's time goes into.
         code_allowed: This node has the isolation that a code diff needs.
+        workers: How many experiments go on at once: no sweep is wider.
         uniform: A number in [0, 1), new at each call.
 
     Attributes:
         interrupted: What an earlier life of this node had begun and nobody took up yet.
+        waiting: What is left of a sweep that was begun, and why it was.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class Chooser:
         spending: Spending,
         *,
         code_allowed: bool,
+        workers: int,
         uniform: Callable[[], float],
     ) -> None:
         self._task = task
@@ -69,16 +78,32 @@ class Chooser:
         self._opinions = opinions
         self._spending = spending
         self._code_allowed = code_allowed
+        self._workers = workers
         self._uniform = uniform
+        self._lots: dict[Key, float] = {}
+        self._passed: dict[Key, tuple[Hypothesis, str]] = {}
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
         self.interrupted = memory.interrupted()
+        self.waiting: list[tuple[Hypothesis, str]] = []
 
     def next(self, champion: Champion) -> tuple[Hypothesis, str] | None:
         """A hypothesis that counts as tried from now on, and why; None where none is left."""
-        chosen = self._again() or self._choose(champion)
+        chosen = self._again() or self._next_of_sweep(champion) or self._choose(champion)
         if chosen is not None:
-            self._tried.add((chosen[0].base_tree, chosen[0].tree))
+            self._tried.add(_key(chosen[0]))
         return chosen
+
+    def outlook(self, champion: Champion) -> Outlook:
+        """How likely each family of ideas is to be tried next, and why."""
+        situation, offers = self._on_offer(champion)
+        return look_ahead(
+            offers,
+            evidence_of(situation.trials, self._standpoint(champion)),
+            self._prior(),
+            situation.trials,
+            fold_share=self._search.fold_share,
+            uniform=self._uniform,
+        )
 
     def _again(self) -> tuple[Hypothesis, str] | None:
         while self.interrupted:
@@ -88,23 +113,72 @@ class Chooser:
                 return hypothesis, "It was interrupted when this node last stopped."
         return None
 
+    def _next_of_sweep(self, champion: Champion) -> tuple[Hypothesis, str] | None:
+        """The next of a sweep; what is left of one whose base is no longer built on is let go."""
+        if self.waiting and self.waiting[0][0].base_tree != tree_hash(champion.tree):
+            self._tried -= {_key(hypothesis) for hypothesis, _ in self.waiting}
+            self.waiting.clear()
+        return self.waiting.pop(0) if self.waiting else None
+
     def _choose(self, champion: Champion) -> tuple[Hypothesis, str] | None:
+        situation, offers = self._on_offer(champion)
+        evidence = evidence_of(situation.trials, self._standpoint(champion))
+        held = held_by_others(situation.trials, self._swarm.claims())
+        prior, fold_share = self._prior(), self._search.fold_share
+        while offers and len(self._passed) < MOST_PASSED:
+            choice = choose(offers, evidence, prior, fold_share=fold_share, uniform=self._uniform)
+            hypothesis = offers[choice.family].propose(situation, choice.family)
+            if hypothesis is None:
+                del offers[choice.family]
+            elif self._passes_over(hypothesis, held):
+                self._passed[_key(hypothesis)] = hypothesis, choice.why
+            else:
+                self._sweep(situation, offers[choice.family], choice, hypothesis, held)
+                return hypothesis, choice.why
+        return next(iter(self._passed.values()), None)
+
+    def _sweep(
+        self,
+        situation: Situation,
+        proposer: Proposer,
+        choice: Choice,
+        first: Hypothesis,
+        held: Collection[Key],
+    ) -> None:
+        """Propose what is measured at once with the first, if it is a sweep."""
+        name = first.knobs[0][0] if len(first.knobs) == 1 else ""
+        self._tried.add(_key(first))
+        for _ in range(1, min(choice.at_once, self._workers)):
+            more = proposer.propose(replace(situation, sweep=name), choice.family)
+            if more is None:
+                return
+            why = f"It belongs to a sweep: “{first.title}” and others."
+            if self._passes_over(more, held):
+                self._passed[_key(more)] = more, why
+            else:
+                self._tried.add(_key(more))
+                self.waiting.append((more, why))
+
+    def _passes_over(self, hypothesis: Hypothesis, held: Collection[Key]) -> bool:
+        """Whether others have an idea, and the lot it drew here is to leave it to them."""
+        if hypothesis.family == "fold":
+            return False
+        key = _key(hypothesis)
+        if key not in self._lots:
+            self._lots[key] = self._uniform()
+        return is_left_alone(key in held, self._lots[key])
+
+    def _prior(self) -> Prior:
+        return prior_of(load_priors(), self._author.hardware_class)
+
+    def _on_offer(self, champion: Champion) -> tuple[Situation, dict[str, Proposer]]:
+        """What proposers may look at now, and who has something to propose."""
+        self._passed.clear()
         everything = self._situation(champion)
         situation = self._sparing(everything)
-        if not (offers := self._offers(situation)):
-            situation = everything
-            offers = self._offers(situation)
-        if not offers:
-            return None
-        choice = choose(
-            offers,
-            evidence_of(situation.trials, self._standpoint(champion)),
-            prior_of(load_priors(), self._author.hardware_class),
-            fold_share=self._search.fold_share,
-            uniform=self._uniform,
-        )
-        hypothesis = offers[choice.family].propose(situation, choice.family)
-        return None if hypothesis is None else (hypothesis, choice.why)
+        if offers := self._offers(situation):
+            return situation, offers
+        return everything, self._offers(everything)
 
     def _offers(self, situation: Situation) -> dict[str, Proposer]:
         return {
@@ -146,13 +220,23 @@ class Chooser:
                 self._swarm.tree_of,
             ),
             code_allowed=self._code_allowed,
-            tried=lambda base, tree: (base, tree) in self._tried,
+            tried=lambda base, tree: (base, tree) in self._tried or (base, tree) in self._passed,
             uniform=self._uniform,
-            trials=[
-                SeenTrial(self._author.peer_id, self._author.hardware_class, True, trial)
-                for trial in self._history.all()
-            ],
+            trials=self._seen(),
         )
+
+    def _seen(self) -> list[SeenTrial]:
+        """This node's experiments and its peers', as they finished."""
+        author = self._author
+        own = (
+            SeenTrial(author.peer_id, author.hardware_class, True, trial)
+            for trial in self._history.all()
+        )
+        return list(merge(own, self._swarm.peer_trials(), key=lambda s: s.trial.finished_at_ms))
+
+
+def _key(hypothesis: Hypothesis) -> Key:
+    return hypothesis.base_tree, hypothesis.tree
 
 
 def _is_fold(piece: Piece) -> bool:

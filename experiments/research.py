@@ -25,6 +25,7 @@ from experiments.history import History
 from experiments.measure import Measured, Run, measure, measure_again
 from experiments.memory import Memory
 from experiments.opinions import Opinions
+from experiments.outlook import Outlook
 from experiments.outside import Swarm
 from experiments.proposers import Champion, Proposer
 from experiments.replicate import as_checked
@@ -38,6 +39,7 @@ from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Piece, Spending
 from swarm.records import RecordId, TreeHash, from_nano
 from swarm.settings import SearchSettings
+from swarm.signals import Idea
 from swarm.task import Task
 from swarm.tree import tree_hash
 
@@ -106,6 +108,7 @@ class Research:
             opinions,
             self._spending,
             code_allowed=runner.code_allowed,
+            workers=workers,
             uniform=uniform,
         )
         self._checks = Checks(
@@ -130,6 +133,10 @@ class Research:
     def running_titles(self) -> Sequence[str]:
         """What is being measured now."""
         return [*(each.title for each in self._state.running.values()), *self._checks.titles]
+
+    def outlook(self) -> Outlook:
+        """How likely each family of ideas is to be tried next, and why."""
+        return self._chooser.outlook(self._champion)
 
     async def run(self, news: Callable[[], trio.Event]) -> None:
         """
@@ -289,7 +296,10 @@ class Research:
         self._report(events.ChampionChanged(record, hypothesis.title))
 
     async def _remember_running(self) -> None:
-        await self._memory.keep_running([*self._chooser.interrupted, *self._state.running.values()])
+        begun = list(self._state.running.values())
+        waiting = [hypothesis for hypothesis, _ in self._chooser.waiting]
+        self._swarm.claim([Idea.of(each) for each in (*begun, *waiting)])
+        await self._memory.keep_running([*self._chooser.interrupted, *begun])
 
     def _runs_of(self, number: int, drawn: Challenge | None) -> Run:
         """Runs the arms of an experiment; on the seeds of a check, as the check ran them."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from swarm.evidence import Arm, Evidence
@@ -40,7 +40,7 @@ MOST_PRIOR = 0.9
 COST_CERTAINTY = 8.0
 """As how many costs seen the typical cost counts for a family never tried."""
 
-DRAWS = 1000
+DRAWS = 500
 """Choices that `odds` makes to count them."""
 
 
@@ -60,7 +60,6 @@ def choose(
     *,
     fold_share: float,
     uniform: Callable[[], float],
-    running: Sequence[str] = (),
 ) -> Choice:
     """
     The family to try next.
@@ -69,12 +68,11 @@ def choose(
         available: Families that have something untried.
         fold_share: Share of this node's compute that folds may take.
         uniform: A number in [0, 1), new at each call.
-        running: The families of the experiments that run now.
 
     Raises:
         ValueError: Nothing is available.
     """
-    offered = affordable(available, evidence, fold_share, running)
+    offered = affordable(available, evidence, fold_share)
     if not offered:
         raise ValueError("no family has anything left to try")
     if uniform() < UNIFORM_SHARE:
@@ -87,17 +85,14 @@ def choose(
     return Choice(family, why, prior.width(family))
 
 
-def affordable(
-    available: Collection[str], evidence: Evidence, fold_share: float, running: Sequence[str] = ()
-) -> list[str]:
+def affordable(available: Collection[str], evidence: Evidence, fold_share: float) -> list[str]:
     """What is available, in order, without folds once they have had their share."""
     offered = sorted(set(available))
     if offered == ["fold"]:
         return offered
-    each = evidence.typical_seconds
-    folds = evidence.spent.fold_seconds + each * sum(family == "fold" for family in running)
-    total = evidence.spent.seconds + each * len(running)
-    return [family for family in offered if family != "fold" or folds <= fold_share * total]
+    spent = evidence.spent
+    room = spent.fold_seconds <= fold_share * spent.seconds
+    return [family for family in offered if family != "fold" or room]
 
 
 def odds(
@@ -107,13 +102,10 @@ def odds(
     *,
     fold_share: float,
     uniform: Callable[[], float],
-    running: Sequence[str] = (),
 ) -> Mapping[str, float]:
     """How likely each available family is to be chosen next, counted over `DRAWS` choices."""
     counts = Counter(
-        choose(
-            available, evidence, prior, fold_share=fold_share, uniform=uniform, running=running
-        ).family
+        choose(available, evidence, prior, fold_share=fold_share, uniform=uniform).family
         for _ in range(DRAWS if available else 0)
     )
     return {family: counts[family] / DRAWS for family in sorted(set(available))}

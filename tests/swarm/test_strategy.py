@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from itertools import cycle
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.priors import load_priors
-from swarm.evidence import Arm, Evidence, Spent, evidence_of
+from swarm.evidence import Arm, Evidence, evidence_of
 from swarm.families import FAMILIES
 from swarm.hardware import HARDWARE_CLASSES, Device, Probe, hardware_class
 from swarm.priors import Prior, prior_of
@@ -165,20 +165,6 @@ def test_folds_take_no_more_than_their_share() -> None:
         family = choose(FAMILIES, known, prior(LAPTOP), fold_share=0.25, uniform=uniform).family
         history += own(trial(family, 0.3 if family == "fold" else 0.0))
     assert 15 <= sum(each.trial.family == "fold" for each in history) <= 30
-
-
-def test_folds_that_run_now_count_towards_their_share() -> None:
-    known = Evidence(typical_seconds=60.0, spent=Spent(61.0, 600.0))
-
-    def offered(running: Sequence[str]) -> bool:
-        uniform = random.Random(1).random
-        chances = odds(
-            ["fold", "init"], known, PLAIN, fold_share=0.25, uniform=uniform, running=running
-        )
-        return chances["fold"] > 0
-
-    assert offered([]) and offered(["fold"])
-    assert not offered(["fold", "fold"])
 
 
 def test_a_fold_that_is_all_there_is_is_taken() -> None:
