@@ -44,8 +44,8 @@ class Chooser:
         opinions: What this node thinks of the board.
         spending: What this node's time goes into.
         code_allowed: This node has the isolation that a code diff needs.
-        workers: How many experiments go on at once: no sweep is wider.
         uniform: A number in [0, 1), new at each call.
+        workers: How many experiments go on at once: no sweep is wider.
 
     Attributes:
         interrupted: What an earlier life of this node had begun and nobody took up yet.
@@ -65,8 +65,8 @@ class Chooser:
         spending: Spending,
         *,
         code_allowed: bool,
-        workers: int,
         uniform: Callable[[], float],
+        workers: int = 1,
     ) -> None:
         self._task = task
         self._history = history
