@@ -18,6 +18,7 @@ from cli.story import Story, read_story
 from cli.text import plain, short_id, shortened
 from cli.trials import by
 from swarm.leaderboard import Entry
+from swarm.records import PeerId, Replication
 from watch.plot import BELIEVED, Dot, picture
 from watch.tried import Tried
 
@@ -46,13 +47,16 @@ def report(root: Path, *, since: str) -> None:
         screen.print(line, soft_wrap=not screen.is_terminal)
 
 
-def report_lines(story: Story, span: int, now_ms: int) -> list[Line]:
+def report_lines(story: Story, span: int, now_ms: int, *, for_others: bool = False) -> list[Line]:
     """
     The story of the last `span` milliseconds in at most ten lines, safe to print.
 
     Nothing is said twice, and of what did not happen nothing is said.
+
+    Args:
+        for_others: For readers to whom this node is a peer like any other.
     """
-    period = _Period(story, span, now_ms)
+    period = _Period(story, span, now_ms, None if for_others else story.snapshot.peer_id)
     parts: tuple[Callable[[_Period], Iterator[Line]], ...] = (
         _what_ran, _best, _gains, _folds, _checks, _families, _failures, _peers, _here, _next,
     )  # fmt: skip
@@ -66,6 +70,7 @@ class _Period:
     story: Story
     span: int
     now_ms: int
+    own: PeerId | None
 
     @property
     def first_ms(self) -> int:
@@ -74,10 +79,6 @@ class _Period:
     @property
     def tried(self) -> list[Tried]:
         return [each for each in self.story.tried if each.finished_at_ms >= self.first_ms]
-
-    @property
-    def own(self) -> str | None:
-        return self.story.snapshot.peer_id
 
     @property
     def sign(self) -> int:
@@ -100,14 +101,20 @@ def _what_ran(period: _Period) -> Iterator[Line]:
         yield task, f"nothing was tried in the last {span}; {since}"
         return
     began, ended = (_clock(ms) for ms in (period.first_ms, period.now_ms))
-    here = sum(each.author == period.own for each in tried)
+    here = _here_too(period, tried)
     peers = len({each.author for each in tried})
     computed = age(sum(each.milliseconds for each in tried) / 1000)
     yield (
         task,
         f"{counted(len(tried), 'experiment')} in the last {span} ({began} to {ended}) by "
-        f"{counted(peers, 'peer')}, {here:,} of them here; {computed} of computing",
+        f"{counted(peers, 'peer')}{here}; {computed} of computing",
     )
+
+
+def _here_too(period: _Period, made: Sequence[Tried] | Sequence[Replication]) -> str:
+    if period.own is None:
+        return ""
+    return f", {sum(each.author == period.own for each in made):,} of them here"
 
 
 def _best(period: _Period) -> Iterator[Line]:
@@ -173,8 +180,7 @@ def _checks(period: _Period) -> Iterator[Line]:
         return
     states = story.states
     found = Counter(states.get(win) for win in {each.win for each in made})
-    here = sum(each.author == period.own for each in made)
-    words = f"{counted(len(made), 'measurement')} of peers' wins, {here:,} of them here: "
+    words = f"{counted(len(made), 'measurement')} of peers' wins{_here_too(period, made)}: "
     said = [f"{found[state]:,} {state}" for state in ("replicated", "refuted") if found[state]]
     said += [f"{found['claimed']:,} still open"] if found["claimed"] else []
     yield "checked", words + (", ".join(said) or "of wins that are not here")
@@ -224,6 +230,8 @@ def _peers(period: _Period) -> Iterator[Line]:
 
 def _here(period: _Period) -> Iterator[Line]:
     snapshot = period.story.snapshot
+    if period.own is None:
+        return
     own = [each for each in period.tried if each.author == period.own]
     kept = f"kept {sum(each.won for each in own):,} of {len(own):,}; " if own else ""
     if snapshot.running:
@@ -237,12 +245,14 @@ def _here(period: _Period) -> Iterator[Line]:
 
 def _next(period: _Period) -> Iterator[Line]:
     entries: Sequence[Entry] = period.story.entries
-    if entries:
+    if entries and period.own is not None:
         best = short_id(entries[0].record)
         yield "more", spelled(f"`swarm show {best}`, `swarm plot`, `swarm trials`")
 
 
 def _clock(milliseconds: int) -> str:
-    """Local time, with the day where it is another one than today."""
+    """Local time, with the day or the date where it is another one than today."""
     moment, today = datetime.fromtimestamp(milliseconds / 1000), datetime.now()
+    if abs((today.date() - moment.date()).days) > 6:
+        return moment.strftime("%Y-%m-%d %H:%M")
     return moment.strftime("%H:%M" if moment.date() == today.date() else "%a %H:%M")

@@ -70,3 +70,30 @@ def report(
     from cli.report import report
 
     report(home_root(home), since=since)
+
+
+@story_app.command()
+def export(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A new folder, or one exported before.")
+    ],
+    home: HomeOption = None,
+    git: Annotated[
+        bool, typer.Option("--git", help="Write the lineage as a Git repository instead.")
+    ] = False,
+) -> None:
+    """Write everything known into a folder: tables, records, pictures, a page."""
+    from cli.export import export
+
+    export(home_root(home), directory, git=git)
+
+
+@story_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A records.msgpack.")],
+    home: HomeOption = None,
+) -> None:
+    """Take in records from a file; each is judged as if a peer had sent it."""
+    from cli.import_records import import_records
+
+    raise typer.Exit(import_records(home_root(home), file))

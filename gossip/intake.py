@@ -78,6 +78,7 @@ class Intake:
         self._quotas = Quotas()
         self._deferred: Deferred[Valid] = Deferred(DEFERRED_RECORDS)
         self._send, self._receive = trio.open_memory_channel[_Waiting](QUEUE_RECORDS)
+        self._last: _Waiting | None = None
 
     async def offer(self, envelope: bytes, sender: str) -> bool:
         """
@@ -131,8 +132,14 @@ class Intake:
                 self._deferred.add(valid.id, valid, verdict.until_ms)
             if not isinstance(verdict, Admit):
                 return False
-        await self._send.send(_Waiting(valid))
+        self._last = waiting = _Waiting(valid)
+        await self._send.send(waiting)
         return True
+
+    async def settle(self) -> None:
+        """Wait until everything that was of use so far is durable."""
+        if self._last is not None:
+            await self._last.stored.wait()
 
     async def _retry(self) -> None:
         while True:

@@ -14,6 +14,16 @@ MARKS_AT_MOST = 4
 """Combining marks that one letter may carry; Vietnamese needs two, a smear over
 the lines above and below needs dozens."""
 
+_FIXED_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202f\u2060-\u206f\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\ufffe\uffff\U000e0000-\U0010ffff]"
+)
+_FIXED_MARKS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+    f"{{{MARKS_AT_MOST}}})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+    "\ufe20-\ufe2f]+"
+)
 _TAB = "    "
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ELSEWHERE = re.compile("[^a-z0-9]+")
@@ -22,6 +32,16 @@ _ELSEWHERE = re.compile("[^a-z0-9]+")
 def plain(text: str) -> str:
     """`text` as one line of visible characters."""
     return _visible(" ".join(text.split()))
+
+
+def steady(text: str) -> str:
+    """
+    `text` as one line, by rules that no version of Unicode changes.
+
+    For text that must come out the same, byte by byte, on every machine. It keeps
+    a few rare invisible characters that `plain` drops.
+    """
+    return _FIXED_MARKS.sub(r"\1", _FIXED_INVISIBLE.sub("", " ".join(text.split()))).strip()
 
 
 def plain_lines(text: str) -> list[str]:

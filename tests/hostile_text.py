@@ -5,6 +5,8 @@ Control characters and most direction marks are refused with the record; these
 are not, so whatever shows text has to cope with them.
 """
 
+import re
+
 LINES = (
     "[bold red]markup[/] [link=file:///etc/passwd]x[/link]",
     "<script>alert(1)</script><img src=x onerror=alert(1)>",
@@ -35,3 +37,8 @@ TEXTS = (
     "\n\n\n",
     "",
 )
+
+
+def as_line(text: str, most: int) -> str:
+    """What of a text a record takes as one line of at most so many characters."""
+    return re.sub("[\n\u2028\u2029]", " ", text)[:most]

@@ -35,7 +35,7 @@ COLOURS = {
     "width_depth": "#4b5bd6",
     "regularisation": "#7f8f00",
     "simplify": "#20a07a",
-    "fold": "#111827",
+    "fold": "#51607a",
     "code": "#b0007a",
 }
 OTHER_COLOUR = "#7f8790"

@@ -168,7 +168,7 @@ def _legend(axes: Axes, picture: Picture) -> None:
         ring = {"markerfacecolor": "none", "markeredgewidth": 1.3}
         rows.append(mark("replicated by others", "o", _INK, 10, **ring))
     if any(dot.state not in (None, *BELIEVED) for dot in picture.dots):
-        rows.append(mark("refuted, or not to be rebuilt", "x", _QUIET, 6))
+        rows.append(mark("refuted or broken", "x", _QUIET, 6))
     if picture.failed:
         rows.append(mark("failed", "x", _QUIET, 5))
     rows += [

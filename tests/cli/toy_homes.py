@@ -7,14 +7,23 @@ from pathlib import Path
 from experiments.task_folder import load_task
 from gossip.home import Home, open_home
 from gossip.journal import Journal, Stored
+from swarm.challenge import select_seeds
 from swarm.cid import cid_of
 from swarm.diff import make_diff
-from swarm.records import Pair, Record, Trials, Win, encode, kind_of
+from swarm.records import Pair, Record, Replication, Trials, Win, encode, kind_of
 from swarm.settings_block import Scalar, write_settings
 from swarm.tree import Tree, tree_hash
-from swarm.validation import Scope
+from swarm.validation import Scope, challenge_message
 from tests.processes import TOY
-from tests.swarm.record_samples import ANN, NOW_MS, TRIAL, TRIALS, WIN, Author
+from tests.swarm.record_samples import (
+    ANN,
+    NOW_MS,
+    REPLICATION,
+    TRIAL,
+    TRIALS,
+    WIN,
+    Author,
+)
 from watch.status import task_document
 
 TASK = load_task(TOY).task
@@ -84,6 +93,28 @@ def toy_trials(number: int, *outcomes: str, author: Author = ANN, title: str = "
             )
             for index, outcome in enumerate(outcomes)
         ),
+    )
+
+
+def toy_replication(win: str, author: Author, gain: float) -> Replication:
+    """What `author` measured of a win, on the seeds that its signature selects."""
+    signature = author.sign(challenge_message(win))
+    nano = 2_400_000_000 + int.from_bytes(signature[:3], "big")
+    pairs = tuple(
+        Pair(seed, nano + number, nano - round(gain * 1e9) + number * 1_000_000)
+        for number, seed in enumerate(select_seeds(signature, TASK))
+    )
+    return replace(
+        REPLICATION,
+        author=author.peer_id,
+        topic=TASK.topic,
+        task=TASK.id,
+        win=win,
+        challenge=signature,
+        pairs=pairs,
+        challenge_pairs=pairs,
+        baseline=(),
+        created_at_ms=NOW_MS + 3_600_000 + author.public_key[0],
     )
 
 

@@ -1,0 +1,108 @@
+"""The archive that `swarm export` writes: tables, records, pictures and one page."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+
+from cli.export import history
+from cli.failures import CommandError
+from cli.leaderboard import document
+from cli.output import size, warn
+from cli.plot import png_of, summary
+from cli.report import report_lines
+from cli.snapshot import loaded_task
+from cli.story import Story
+from gossip.journal import Journal
+from gossip.journal_faults import JournalMissing
+from swarm.leaderboard import Entry
+from swarm.records import RecordId
+from swarm.task import TaskError
+from swarm.wear import wear
+from watch.export_folder import Folder
+from watch.export_lineage import lineage_svg
+from watch.export_page import Archive, page
+from watch.export_records import packed
+from watch.export_table import results_tsv
+from watch.plot import BELIEVED, picture
+
+
+def export_archive(story: Story, folder: Folder) -> None:
+    """
+    Write every file of the archive.
+
+    Raises:
+        JournalError: The journal cannot be read.
+        OSError: A file cannot be written.
+    """
+    task = story.snapshot.task
+    entries, wins, known = story.entries, story.wins, commits_of(story)
+    shown = picture(story.tried, story.states, story.metric)
+    image = png_of(story, shown)
+    made_at = {record: win.created_at_ms for record, win in wins.items()}
+    drawing = lineage_svg(wins, entries, _leader(entries), made_at, task.name)
+    gauge = wear(story.board, [place.finding for place in story.places], task.yardstick)
+    archive = Archive(
+        title=task.name,
+        made_at=datetime.now().isoformat(timespec="minutes"),
+        metric=story.metric,
+        lines=_in_short(story),
+        entries=entries,
+        wins=wins,
+        replications=tuple(story.replications.values()),
+        tried=story.tried,
+        picture=image,
+        lineage=drawing,
+        commits=known,
+    )
+    files = {
+        "results.tsv": results_tsv(story.tried, story.states, known, story.metric),
+        "leaderboard.json": _json(document(story.snapshot, story.board, entries, gauge)),
+        "records.msgpack": packed(task.id, _envelopes(story)),
+        "progress.png": image,
+        "lineage.svg": drawing.encode(),
+        "report.html": page(archive).encode(),
+    }
+    for name, content in files.items():
+        folder.write(name, content)
+    print(f"wrote {folder.path}: {summary(shown)}")
+    for name, content in files.items():
+        print(f"  {name:<17} {size(len(content)):>10}")
+    print(f"open {folder.path / 'report.html'} to read it")
+
+
+def commits_of(story: Story) -> dict[RecordId, str]:
+    """The ids of wins in the Git history of these records; none where the task is gone."""
+    try:
+        loaded = loaded_task(story.snapshot.task)
+    except (TaskError, CommandError) as error:
+        warn(f"results.tsv names no commits: {error}")
+        return {}
+    return {made.record: made.id for made in history(story, loaded) if made.record is not None}
+
+
+def _leader(entries: list[Entry]) -> RecordId | None:
+    return next((entry.record for entry in entries if entry.state in BELIEVED), None)
+
+
+def _in_short(story: Story) -> list[tuple[str, str]]:
+    """The report over all of time."""
+    now_ms = time.time_ns() // 1_000_000
+    first = min((each.finished_at_ms for each in story.tried), default=now_ms)
+    return report_lines(story, max(now_ms - first + 1, 1), now_ms, for_others=True)
+
+
+def _envelopes(story: Story) -> list[bytes]:
+    """Every record as it was signed, by kind and id, the same on every node."""
+    try:
+        with Journal.open(story.snapshot.journal, read_only=True) as journal:
+            rows = [stored for _, stored in journal.replay() if stored.id in story.records]
+    except JournalMissing:
+        rows = []
+    return [stored.envelope for stored in sorted(rows, key=lambda each: (each.kind, each.id))]
+
+
+def _json(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2)
+    return f"{text}\n".encode()
