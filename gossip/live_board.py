@@ -27,6 +27,8 @@ from swarm.task import Task
 from swarm.tree import Tree
 from swarm.validation import Valid
 
+PAUSE_PER_CHECK = 3.0
+
 
 class LiveBoard:
     """
@@ -78,7 +80,9 @@ class LiveBoard:
     def add(self, batch: Sequence[Valid]) -> None:
         """Take in records that are in the journal now."""
         self._board = self._board.with_records([(valid.id, valid.record) for valid in batch])
-        self._unchecked += [valid.id for valid in batch if isinstance(valid.record, Win)]
+        wins = {valid.id: valid.record for valid in batch if isinstance(valid.record, Win)}
+        self._wins.remember(wins)
+        self._unchecked += wins
         for valid in batch:
             if isinstance(valid.record, Trials):
                 self.trials.add(valid.id, valid.record)
@@ -99,12 +103,18 @@ class LiveBoard:
         )
 
     async def check_for_ever(self) -> None:
-        """Apply the diff of every win once its base is here; what fails is invalid for good."""
+        """
+        Apply the diff of every win once its base is here; what fails is invalid for good.
+
+        Each check is followed by a longer pause: ten thousand wins may come at once,
+        and the network must not wait for their diffs.
+        """
         while True:
             news, invalid = self._news, len(self._board.invalid)
             while self._unchecked:
+                started = trio.current_time()
                 self._check(self._unchecked.popleft())
-                await trio.lowlevel.checkpoint()
+                await trio.sleep(PAUSE_PER_CHECK * (trio.current_time() - started))
             if len(self._board.invalid) > invalid:
                 await self.save()
             await news.wait()

@@ -9,8 +9,8 @@ Law: reads only.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 
 from gossip.board import VIEW
 from gossip.journal import Journal
@@ -26,10 +26,19 @@ class JournalWins(Mapping[RecordId, Win]):
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._read = lru_cache(_DECODED_WINS)(self._load)
+        self._decoded: OrderedDict[RecordId, Win] = OrderedDict()
 
     def __getitem__(self, record: RecordId) -> Win:
-        return self._read(record)
+        if record not in self._decoded:
+            self.remember({record: self._load(record)})
+        self._decoded.move_to_end(record)
+        return self._decoded[record]
+
+    def remember(self, wins: Mapping[RecordId, Win]) -> None:
+        """Keep wins of the journal at hand; those used longest ago give way."""
+        self._decoded.update(wins)
+        while len(self._decoded) > _DECODED_WINS:
+            self._decoded.popitem(last=False)
 
     def __iter__(self) -> Iterator[RecordId]:
         return iter(self._journal.ids("win"))
