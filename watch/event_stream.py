@@ -70,23 +70,28 @@ class EventStream(Response):
         try:
             headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as gone:
                 if scope["method"] == "GET":
-                    nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
-                    await self._tell(send)
-                nursery.cancel_scope.cancel()
-            await send({"type": "http.response.body", "body": b""})
+                    await self._tell_while_here(receive, send, gone)
+                await send({"type": "http.response.body", "body": b""})
         finally:
             self._streams.open -= 1
+
+    async def _tell_while_here(self, receive: Receive, send: Send, gone: trio.CancelScope) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_when_gone, receive, gone)
+            await self._tell(send)
+            nursery.cancel_scope.cancel()
 
     async def _tell(self, send: Send) -> None:
         words = self._beginning()
         while True:
+            # Taken before anything is awaited: what happens meanwhile sets it.
+            news = self._feed.news
             if words:
                 await send({"type": "http.response.body", "body": words, "more_body": True})
             if self._streams.stopping:
                 return
-            news = self._feed.news
             with trio.move_on_after(SILENCE_SECONDS) as silence:
                 await news.wait()
                 await trio.sleep(GATHER_SECONDS)
@@ -136,10 +141,10 @@ class EventStream(Response):
         return _message("progress", self._pulse.progress)
 
 
-async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
+async def _cancel_when_gone(receive: Receive, gone: trio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    scope.cancel()
+    gone.cancel()
 
 
 def _message(event: str, data: bytes) -> bytes:

@@ -21,13 +21,13 @@ from swarm import events
 from swarm.leaderboard import Entry
 from watch.address import Address, WatchError, bind, read_address, token_in
 from watch.api import Api
-from watch.event_stream import Streams
+from watch.event_stream import STREAMS, Streams
 from watch.feed import Feed
 from watch.gauges import readings
 from watch.guard import Guard, is_loopback
 from watch.metrics import Metrics
 from watch.pulse import Pulse
-from watch.server import Server
+from watch.server import STALL_SECONDS, Server
 from watch.source import Source
 
 AGAIN_SECONDS = 5.0
@@ -44,6 +44,9 @@ class Watch:
         token_file: Where the token for readers on other machines is kept.
         report: Told where the API is, or why it is not; must not block or raise.
         now_ms: The wall clock, Unix epoch milliseconds.
+        streams: The most event streams at once.
+        stall_seconds: How long a client may take nothing of what it asked for.
+        again_seconds: The pause before a server that failed is opened again.
     """
 
     def __init__(
@@ -52,11 +55,18 @@ class Watch:
         token_file: Path,
         report: Callable[[events.Event], None],
         now_ms: Callable[[], int],
+        *,
+        streams: int = STREAMS,
+        stall_seconds: float = STALL_SECONDS,
+        again_seconds: float = AGAIN_SECONDS,
     ) -> None:
         self._api = api
         self._token_file = token_file
         self._report = report
         self._now_ms = now_ms
+        self._streams = streams
+        self._stall_seconds = stall_seconds
+        self._again_seconds = again_seconds
         self._feed = Feed(secrets.token_hex(4), now_ms)
         self._metrics = Metrics()
         self.url: str | None = None
@@ -77,7 +87,7 @@ class Watch:
                 return
             except Exception:  # noqa: BLE001 - what people look at never ends research
                 _log.exception("the API failed and is opened again")
-            await trio.sleep(AGAIN_SECONDS)
+            await trio.sleep(self._again_seconds)
 
     async def _serve(self, source: Source, address: Address) -> None:
         listening, said = bind(address)
@@ -87,7 +97,7 @@ class Watch:
         shown = self.url if token is None else f"{self.url}/?token={token}"
         self._report(events.Watching(shown, said))
         pulse = Pulse(source, self._feed)
-        streams = Streams(self._feed, pulse)
+        streams = Streams(self._feed, pulse, self._streams)
 
         def metrics(entries: list[Entry]) -> bytes:
             return self._metrics.text(
@@ -95,13 +105,15 @@ class Watch:
             )
 
         app = Api(source, self._feed, pulse, streams, metrics, self._about).app()
-        server = Server(Guard(_Contained(app), address.host, token), listening)
+        guard = Guard(_Contained(app), address.host, token)
+        server = Server(guard, listening, stall_seconds=self._stall_seconds)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pulse.run)
             nursery.start_soon(server.serve)
             try:
                 await trio.sleep_forever()
             finally:
+                self.url = None
                 streams.stop()
                 server.stop()
 
