@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.hints import spelled, starting
+from cli.interval_bar import Scale
 from cli.output import DIM, age, counted, number, signed
 from cli.snapshot import Snapshot, TaskHeader
 from cli.text import plain, short_id, shortened
@@ -21,7 +22,8 @@ from swarm.wear import Wear
 _TITLE = "what changed"
 _EFFECT = "change"
 _HOLDOUT = "holdout"
-_LEFT_OUT_FIRST = ("age", "adopters", _HOLDOUT, "state", "by", _EFFECT)
+_BAR = "interval"
+_LEFT_OUT_FIRST = (_BAR, "age", "adopters", _HOLDOUT, "state", "by", _EFFECT)
 """Columns that a narrow screen goes without, in this order."""
 
 _READABLE = 24
@@ -75,7 +77,8 @@ def print_board(
     if not shown:
         screen.print(_empty(snapshot, board, scope))
         return
-    screen.print("", _table(snapshot.task, shown, now_ms, screen.width), "", sep="\n")
+    bars = screen.is_terminal
+    screen.print("", _table(snapshot.task, shown, now_ms, screen.width, bars), "", sep="\n")
     for line in _explanation(snapshot, shown, scope):
         screen.print(Text(spelled(line), DIM))
     for words in wear_lines(gauge, plain(snapshot.task.unit)):
@@ -105,9 +108,10 @@ def _empty(snapshot: Snapshot, board: Board, scope: Scope) -> Text:
     return Text(spelled(running))
 
 
-def _table(task: TaskHeader, shown: list[Entry], now_ms: int, width: int) -> Table:
+def _table(task: TaskHeader, shown: list[Entry], now_ms: int, width: int, bars: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style=DIM, padding=(0, _GAP, 0, 0))
-    rows = [_row(entry, task, now_ms) for entry in shown]
+    scale = Scale.of(shown, task.direction) if bars else None
+    rows = [_row(entry, task, now_ms, scale) for entry in shown]
     names = _fitting(rows, width)
     for name in names:
         side = "right" if name in ("#", plain(task.metric), _HOLDOUT, _EFFECT) else "left"
@@ -130,7 +134,7 @@ def _fitting(rows: list[dict[str, Text]], width: int) -> list[str]:
     return list(wide)
 
 
-def _row(entry: Entry, task: TaskHeader, now_ms: int) -> dict[str, Text]:
+def _row(entry: Entry, task: TaskHeader, now_ms: int, scale: Scale | None) -> dict[str, Text]:
     word, style = _STATES[entry.state]
     doubtful = entry.state not in ("claimed", "replicated")
     adopters = len(entry.adopters)
@@ -138,6 +142,7 @@ def _row(entry: Entry, task: TaskHeader, now_ms: int) -> dict[str, Text]:
         "#": Text(str(entry.rank), DIM),
         plain(task.metric): Text(number(entry.value), DIM if doubtful else "bold"),
         _EFFECT: _gain(entry, task),
+        **({} if scale is None else {_BAR: scale.bar(entry)}),
         _HOLDOUT: Text("—" if entry.holdout is None else number(entry.holdout), DIM),
         _TITLE: Text(plain(entry.title), DIM if doubtful else ""),
         "by": Text(shortened(plain(entry.nickname), 16) or short_id(entry.author)),
