@@ -16,6 +16,7 @@ import typer
 from cli.failures import explained
 from cli.options import HomeOption, JsonOption, home_root
 from cli.story_commands import story_app
+from cli.topic_commands import invite_app, topic_app
 
 app = typer.Typer(
     name="swarm",
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 task_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(task_app, name="task", help="The research tasks that a swarm can work on.")
+app.add_typer(topic_app, name="topic", help="Private topics: make one, renew its key, leave it.")
 
 StateOption = Annotated[
     Literal["claimed", "replicated", "refuted", "incomplete", "invalid"] | None,
@@ -68,6 +70,10 @@ def start(
     task: Annotated[
         str | None, typer.Option(metavar="NAME|DIR", help="What to research.", show_default=False)
     ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A private topic, or public.", show_default="public"),
+    ] = None,
     join: Annotated[
         list[str] | None, typer.Option(metavar="MULTIADDR", help="A peer to dial; repeatable.")
     ] = None,
@@ -100,6 +106,7 @@ def start(
 
     flags = {
         "task": task,
+        "topic": topic,
         "node.experiments": experiments,
         "node.workers": workers,
         "node.nickname": nickname,
@@ -257,6 +264,7 @@ def task_show(
 
 
 app.add_typer(story_app)
+app.add_typer(invite_app)
 
 
 def main() -> None:

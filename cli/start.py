@@ -14,12 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from cli.failures import is_explained
+from cli.failures import CommandError, is_explained
 from cli.hints import program
 from cli.settings_file import load_settings
+from experiments.task_folder import load_task
+from gossip import topics
 from gossip.home import Home, HomeInUse, open_home
 from swarm import events
 from swarm.settings import Settings
+from swarm.topic import PUBLIC
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.1
@@ -43,10 +46,22 @@ def start(root: Path, *, profile: str | None, flags: Mapping[str, object], detac
     settings = load_settings(
         home_file=home.settings, profile=profile, environment=os.environ, flags=flags
     )
+    _check_task(settings, home, flags.get("task"))
     if detach:
         return _start_detached(home)
     run(settings, home)
     return 0
+
+
+def _check_task(settings: Settings, home: Home, named: object) -> None:
+    """Refuse a `--task` that is not what the topic works on; without one it has its own."""
+    if settings.topic == PUBLIC or not isinstance(named, str):
+        return
+    member = topics.load(home, settings.topic)
+    if load_task(named).task.id != member.task:
+        raise CommandError(
+            f"topic {member.name} works on another task than {named}: leave out --task"
+        )
 
 
 def run(settings: Settings, home: Home) -> None:

@@ -106,7 +106,7 @@ def read_invite(text: str) -> Invite:
     if form is None:
         raise InviteError(
             f"this is no invite: one begins with swarm{VERSION}- and goes on in letters and "
-            "the digits 2 to 7; copy the last line of `swarm invite` whole"
+            "the digits 2 to 7; copy it whole"
         )
     version, data = int(form[1]), _decoded(form[2])
     if version > VERSION:
@@ -117,8 +117,7 @@ def read_invite(text: str) -> Invite:
     payload, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
     if version < 1 or not payload or checksum != _checksum(version, payload):
         raise InviteError(
-            "this invite is damaged (its checksum does not match): copy the last line of "
-            f"`swarm invite` whole, or {_AGAIN}"
+            f"this invite is damaged (its checksum does not match): copy it whole, or {_AGAIN}"
         )
     return _invite(payload)
 

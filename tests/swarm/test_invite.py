@@ -86,7 +86,7 @@ def test_one_wrong_letter_is_noticed(at: int, letter: str) -> None:
 
 @pytest.mark.parametrize("left", [8, 40, -1])
 def test_a_cut_invite_is_noticed(left: int) -> None:
-    with pytest.raises(InviteError, match=r"damaged.*copy the last line"):
+    with pytest.raises(InviteError, match=r"damaged.*copy it whole"):
         read_invite(write_invite(INVITE)[:left])
 
 
