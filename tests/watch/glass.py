@@ -20,6 +20,7 @@ from tests.gossip.waiting import until
 from tests.swarm.record_samples import ANN, BOB, NOW_MS
 from watch.service import Watch
 from watch.source import Odds, Source
+from watch.status import status_document, task_document, topic_document
 
 PATIENCE_SECONDS = 60.0
 
@@ -70,7 +71,20 @@ class Stage:
     def _status(self) -> dict[str, object]:
         if self.broken:
             raise RuntimeError("this node is broken")
-        return {"peer_id": ANN.peer_id, "experiments": 3, "uptime_seconds": 1.5}
+        return status_document(
+            topic=topic_document("public", ""),
+            task=task_document(TASK, "toy"),
+            peer_id=ANN.peer_id,
+            nickname="ann",
+            hardware_class="cpu-laptop",
+            experiments=3,
+            wins=1,
+            peers=len(self.connected),
+            uptime_seconds=1.5,
+            listen_addrs=["/ip4/127.0.0.1/tcp/4001"],
+            running_titles=["an idea"],
+            watch="http://127.0.0.1:8377",
+        )
 
     def _records(self, wanted: Sequence[RecordId]) -> Mapping[RecordId, Record]:
         return {record: self.kept[record] for record in wanted if record in self.kept}
