@@ -40,7 +40,8 @@ from swarm.grade import grade
 from swarm.ladder import ladder_round, step_nano
 from swarm.lineage import Incomplete, InvalidWin, resolve_tree
 from swarm.records import Pair, RecordId, Replication, Win, from_nano
-from swarm.remeasure import MEANINGS, Outcome, compare
+from swarm.remeasure import MEANINGS, SIMPLER_MEANINGS, Outcome, compare
+from swarm.simplicity import allowed_loss, is_simplification
 from swarm.statistics import Effect, paired_effect
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
@@ -97,7 +98,7 @@ def document(replayed: Replayed, task: Task) -> dict[str, object]:
         "author": win.author,
         "nickname": win.nickname,
         "outcome": replayed.outcome,
-        "meaning": _meaning(replayed),
+        "meaning": _meaning(replayed, task),
         "said": _numbers(win.pairs),
         "seen": _numbers(found.challenge_pairs),
         "seen_on_validation": _numbers(found.pairs),
@@ -210,11 +211,18 @@ def _outcome(win: Win, found: Replicated, task: Task) -> Outcome:
         return "undecided"
     said = differences(win.pairs)
     seen = differences(found.challenge_pairs)
-    return compare(sum(said) / len(said), seen, Yardstick.of(task)).outcome
+    yardstick = Yardstick.of(task)
+    simpler = is_simplification(win.family, win.pairs, yardstick)
+    allowed = allowed_loss(yardstick, simpler=simpler)
+    return compare(sum(said) / len(said), seen, yardstick, allowed).outcome
 
 
-def _meaning(replayed: Replayed) -> str:
-    return replayed.found.reason or MEANINGS[replayed.outcome]
+def _meaning(replayed: Replayed, task: Task) -> str:
+    if replayed.found.reason:
+        return replayed.found.reason
+    win = replayed.win
+    simpler = is_simplification(win.family, win.pairs, Yardstick.of(task))
+    return (SIMPLER_MEANINGS if simpler else MEANINGS)[replayed.outcome]
 
 
 def _numbers(pairs: Sequence[Pair]) -> dict[str, object] | None:
@@ -255,7 +263,7 @@ def _print(replayed: Replayed, task: Task) -> None:
     style = {"confirmed": "bold green", "refuted": "bold red"}.get(replayed.outcome, "bold")
     screen = console()
     screen.print(facts(rows))
-    screen.print(Text.assemble((replayed.outcome, style), f": {plain(_meaning(replayed))}"))
+    screen.print(Text.assemble((replayed.outcome, style), f": {plain(_meaning(replayed, task))}"))
     unit = plain(task.metric.unit)
     screen.print(Text(f"candidate − base in {unit}, with the 95 % interval", DIM))
 

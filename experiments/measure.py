@@ -2,7 +2,8 @@
 Measure one hypothesis against its base, pair by pair, until it is decided.
 
 Base and candidate run on the same seeds; what counts is the difference. The
-rule that stops is `swarm.statistics.decide`.
+rule that stops is `swarm.statistics.decide`, and for what may win by being simpler
+`swarm.simplicity.decide_either`.
 
 Law: this file runs and reports; it never decides and never publishes.
 """
@@ -17,7 +18,9 @@ import trio
 from experiments.run import PROBE_SHARE, RunRequest, RunResult, RunStatus
 from swarm.records import Block, Pair, from_nano
 from swarm.remeasure import holds_up
-from swarm.statistics import Decision, Rule, decide
+from swarm.simplicity import FAMILY as SIMPLIFY
+from swarm.simplicity import allowed_loss, decide_either, size_of, why_simpler
+from swarm.statistics import Decision, Rule
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.verdict import Yardstick
@@ -28,7 +31,12 @@ Run = Callable[[RunRequest, str], Awaitable[RunResult]]
 
 @dataclass(slots=True)
 class Measured:
-    """What has been seen of a hypothesis so far, and what was decided."""
+    """
+    What has been seen of a hypothesis so far, and what was decided.
+
+    Attributes:
+        simpler: In what it is simpler, where it won by that and not by a gain.
+    """
 
     outcome: str = "dropped"
     reason: str = ""
@@ -38,6 +46,7 @@ class Measured:
     )
     milliseconds: int = 0
     peak_memory_bytes: int = 0
+    simpler: str = ""
 
     @property
     def isolation(self) -> str:
@@ -69,6 +78,7 @@ async def measure(
     seeds: Sequence[int],
     run: Run,
     on_pair: Callable[[Measured], None],
+    family: str = "",
 ) -> Measured:
     """
     Run pairs on `seeds`, in their order, until the rule of the task decides.
@@ -79,6 +89,7 @@ async def measure(
         code: The candidate changes more than knobs and needs isolation.
         seeds: Fresh for this pair of trees, at least as many as the last look needs.
         on_pair: Called after each completed pair.
+        family: Of the hypothesis; in `simplify` one may win by being simpler.
 
     Returns:
         The pairs and an outcome: `win`, `no_gain`, the candidate's failure
@@ -91,10 +102,15 @@ async def measure(
         if not await _extend(measured, base, candidate, seed, code, run):
             return measured
         on_pair(measured)
-        decision = decide(differences(measured.pairs), rule, task.metric.direction)
+        why = _why_simpler(base, candidate, measured, task) if family == SIMPLIFY else None
+        decision, as_good = decide_either(
+            differences(measured.pairs), rule, task.metric.direction, simpler=why is not None
+        )
         if decision is not Decision.CONTINUE:
-            measured.outcome = "win" if decision is Decision.WIN else "no_gain"
-            measured.reason = decision.value
+            won = decision is Decision.WIN
+            measured.outcome, measured.reason = "win" if won else "no_gain", decision.value
+            if won and as_good and why:
+                measured.simpler, measured.reason = why, f"as good as its base, with {why}"
             return measured
     measured.outcome, measured.reason = "no_gain", "no seeds left"
     return measured
@@ -130,10 +146,13 @@ async def measure_again(
             break
         on_pair(fresh)
     else:
-        fresh.outcome, fresh.reason = "win", first.reason
-        if holds_up(differences(fresh.pairs), Yardstick.of(task)):
+        fresh.outcome, fresh.reason, fresh.simpler = "win", first.reason, first.simpler
+        yardstick = Yardstick.of(task)
+        allowed = allowed_loss(yardstick, simpler=bool(first.simpler))
+        if holds_up(differences(fresh.pairs), yardstick, allowed):
             return fresh
-        fresh.outcome, fresh.reason = "no_gain", "fresh seeds did not bear the gain out"
+        what = "that it is as good" if first.simpler else "the gain"
+        fresh.outcome, fresh.reason = "no_gain", f"fresh seeds did not bear {what} out"
     fresh.pairs[:0] = first.pairs
     fresh.runs[:0] = first.runs
     return fresh
@@ -142,6 +161,15 @@ async def measure_again(
 def differences(pairs: Sequence[Pair]) -> list[float]:
     """Candidate − base of every pair, in the task's metric unit."""
     return [from_nano(pair.candidate_nano - pair.base_nano) for pair in pairs]
+
+
+def _why_simpler(base: Tree, candidate: Tree, measured: Measured, task: Task) -> str | None:
+    """In what the candidate is simpler, its trained weights counted too."""
+    before, after = measured.runs[-1]
+    return why_simpler(
+        size_of(base, task.baseline, before.parameters),
+        size_of(candidate, task.baseline, after.parameters),
+    )
 
 
 async def _extend(

@@ -247,6 +247,7 @@ class Research:
             seeds=[*(drawn.seeds if drawn else ()), *self._seeds.in_order(hypothesis.base_tree)],
             run=run,
             on_pair=pairs_of(self._report, number),
+            family=hypothesis.family,
         )
         if measured.outcome != "win":
             return measured

@@ -134,6 +134,7 @@ class RunResult:
         log_tail: What it printed, shortened, and in the last line why it failed.
         scores: One for each exam, in the order of the request; empty unless COMPLETED.
         weights_hash: SHA-256 of the trained weights, in hex; empty where there are none.
+        parameters: How many numbers of four bytes the weights hold; None where nobody counted.
     """
 
     status: RunStatus
@@ -147,3 +148,4 @@ class RunResult:
     log_tail: str
     scores: tuple[Score, ...] = ()
     weights_hash: str = ""
+    parameters: int | None = None

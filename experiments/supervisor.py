@@ -37,6 +37,7 @@ from experiments.sandbox.libraries import library_paths
 from experiments.scoring import Batch, Examiner
 from experiments.splice import SpliceProbe
 from experiments.training import VOCABULARY, counted, evaluator, split_result, trainer
+from experiments.weights import parameters_in
 
 BATCH_WINDOWS = 32
 MAX_REASON = 1000
@@ -74,6 +75,7 @@ class _Run:
         self._began = time.monotonic()
         self._work_seconds = 0.0
         self._weights_hash = ""
+        self._parameters: int | None = None
         self._sandbox = sandbox_named(order.sandbox)
         limits = Limits(order.cpu_seconds, order.wall_seconds, order.memory_bytes)
         work, scratch = Path(order.work), Path(order.scratch)
@@ -99,6 +101,7 @@ class _Run:
             examiner = Examiner(self._order)
             weights = self._train(examiner)
             self._weights_hash = hashlib.sha256(weights).hexdigest()
+            self._parameters = parameters_in(weights)
             return self._ended(RunStatus.COMPLETED, self._examine(weights, examiner))
         except RunFailed as failure:
             for child in self._children:
@@ -177,6 +180,7 @@ class _Run:
             log_tail=self._log.text(),
             scores=scores,
             weights_hash=self._weights_hash,
+            parameters=self._parameters,
         )
 
 

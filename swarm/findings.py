@@ -3,7 +3,8 @@ What has been found, and what is to be said of each finding.
 
 Wins that give the same tree on the same base are one finding: their evidence is
 pooled, equal pairs count once, the replications of any count for all, and the
-first to claim it stands for it.
+first to claim it stands for it. To be simpler and to gain are two things to claim,
+and two findings.
 
 Law: a function of the board and the viewpoint. From the neutral one, every node
 with the same records says the same.
@@ -20,16 +21,17 @@ from swarm.board import Board, states
 from swarm.challenge import CHALLENGE_SEEDS
 from swarm.lineage import Status
 from swarm.records import PeerId, RecordId, TreeHash
+from swarm.simplicity import allowed_loss, is_simplification
 from swarm.verdict import NOT_REPLICATED, Evidence, Pairs, Verdict, Yardstick, verdict, voices
 from swarm.viewpoint import NEUTRAL, Viewpoint, heard
 
 State: TypeAlias = Literal["claimed", "replicated", "refuted", "incomplete", "invalid"]
-_Group: TypeAlias = tuple[RecordId | None, TreeHash, Status]
+_Group: TypeAlias = tuple[RecordId | None, TreeHash, Status, bool]
 
 HONEST_SIGMAS = 3.0
 """Means of honest replicators differ by less than this many of their standard errors."""
 
-_candidate = itemgetter(2)
+_base, _candidate = itemgetter(1), itemgetter(2)
 
 
 class Finding(NamedTuple):
@@ -41,6 +43,7 @@ class Finding(NamedTuple):
         pairs: All that their authors measured, on validation; equal ones once.
         voices: The replications that count.
         verdict: What those say.
+        simpler: It is claimed to be no worse than its base, and simpler.
     """
 
     base: RecordId | None
@@ -50,11 +53,17 @@ class Finding(NamedTuple):
     pairs: Pairs
     voices: tuple[Evidence, ...]
     verdict: Verdict
+    simpler: bool = False
 
     @property
     def value_nano(self) -> float:
         """The mean metric of the tree as its authors measured it, in nano-units."""
         return sum(map(_candidate, self.pairs)) / len(self.pairs)
+
+    @property
+    def base_nano(self) -> float:
+        """The mean metric of its base in the same pairs, in nano-units."""
+        return sum(map(_base, self.pairs)) / len(self.pairs)
 
 
 def findings(board: Board, yardstick: Yardstick, viewpoint: Viewpoint = NEUTRAL) -> list[Finding]:
@@ -62,7 +71,9 @@ def findings(board: Board, yardstick: Yardstick, viewpoint: Viewpoint = NEUTRAL)
     groups: dict[_Group, list[RecordId]] = {}
     state_of = states(board)
     for record, claim in board.wins.items():
-        groups.setdefault((claim.base, claim.tree, state_of[record]), []).append(record)
+        simpler = is_simplification(claim.family, claim.pairs, yardstick)
+        group = (claim.base, claim.tree, state_of[record], simpler)
+        groups.setdefault(group, []).append(record)
     said = _voices(board, groups, yardstick)
     listened = heard(viewpoint, _gains(said.values(), yardstick), yardstick.bar, _noise(yardstick))
     return [
@@ -92,12 +103,14 @@ def _voices(
         of_win.setdefault(evidence.win, []).append((record, evidence))
     if not of_win:
         return {}
+    claimants: dict[tuple[RecordId | None, TreeHash], set[PeerId]] = {}
+    for group, records in groups.items():
+        claimants.setdefault(group[:2], set()).update(board.wins[each].author for each in records)
     said: dict[_Group, tuple[Evidence, ...]] = {}
     for group, records in groups.items():
         found = [each for record in records for each in of_win.get(record, ())]
         if found and group[2] == "claimed":
-            authors = {board.wins[record].author for record in records}
-            said[group] = voices(found, authors, yardstick)
+            said[group] = voices(found, claimants[group[:2]], yardstick)
     return said
 
 
@@ -122,14 +135,14 @@ def _finding(
     listened: frozenset[PeerId] | None,
     yardstick: Yardstick,
 ) -> Finding:
-    base, tree, status = group
+    base, tree, status, simpler = group
     first, pairs = _pooled(board, records)
     if not said:
-        return Finding(base, tree, status, first, pairs, (), NOT_REPLICATED)
+        return Finding(base, tree, status, first, pairs, (), NOT_REPLICATED, simpler)
     if listened is not None:
         said = tuple(evidence for evidence in said if evidence.author in listened)
-    judged = verdict(said, yardstick)
-    return Finding(base, tree, judged.state, first, pairs, said, judged)
+    judged = verdict(said, yardstick, allowed_loss(yardstick, simpler=simpler))
+    return Finding(base, tree, judged.state, first, pairs, said, judged, simpler)
 
 
 def _pooled(board: Board, records: list[RecordId]) -> tuple[tuple[RecordId, ...], Pairs]:

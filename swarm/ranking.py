@@ -13,7 +13,8 @@ that few have measured has to show more. Findings whose intervals overlap the on
 that heads them share its rank.
 
 Then come the claimed, by what their authors measured; then the refuted; then what
-cannot be built on.
+cannot be built on. What is simpler and no worse than its base ranks no higher than
+that base was measured beside it: luck with the seeds is no gain.
 
 A replication far from what most say of the same trees loses weight with the square
 of its distance, so that one broken machine moves nothing much.
@@ -64,6 +65,9 @@ class Gain:
     high: float
 
 
+NO_GAIN = Gain(0.0, 0.0, 0.0)
+
+
 class Ranked(NamedTuple):
     """A finding and its place; `gain` is None where no fit reaches its tree."""
 
@@ -85,11 +89,14 @@ def ranking(
     sign = 1.0 if yardstick.direction == "minimize" else -1.0
 
     def place(finding: Finding) -> tuple[int, float, float, tuple[RecordId, ...]]:
-        gain = gains.get(finding.tree) if finding.state == "replicated" else None
+        gain = _believed(finding, gains, trees) if finding.state == "replicated" else None
         low = math.inf if gain is None else -gain.low
-        return _ORDER[finding.state], low, sign * finding.value_nano, finding.records
+        value = sign * finding.value_nano
+        if finding.simpler:
+            value = max(value, sign * finding.base_nano)
+        return _ORDER[finding.state], low, value, finding.records
 
-    return list(_numbered(sorted(found, key=place), gains))
+    return list(_numbered(sorted(found, key=place), gains, trees))
 
 
 def tree_gains(blocks: Sequence[Arms], yardstick: Yardstick) -> dict[TreeHash, Gain]:
@@ -113,11 +120,26 @@ def tree_gains(blocks: Sequence[Arms], yardstick: Yardstick) -> dict[TreeHash, G
     return gains
 
 
-def _numbered(ordered: Iterable[Finding], gains: Mapping[TreeHash, Gain]) -> Iterator[Ranked]:
+def _believed(
+    finding: Finding, gains: Mapping[TreeHash, Gain], trees: Mapping[RecordId, TreeHash]
+) -> Gain | None:
+    """The gain a finding ranks by: its tree's; its base's if less, where it is only simpler."""
+    own = gains.get(finding.tree)
+    if not finding.simpler or own is None:
+        return own
+    base = NO_GAIN if finding.base is None else gains.get(trees.get(finding.base, ""), own)
+    return min(own, base, key=lambda gain: gain.low)
+
+
+def _numbered(
+    ordered: Iterable[Finding],
+    gains: Mapping[TreeHash, Gain],
+    trees: Mapping[RecordId, TreeHash],
+) -> Iterator[Ranked]:
     head: Gain | None = None
     rank = 0
     for place, finding in enumerate(ordered, 1):
-        gain = gains.get(finding.tree)
+        gain = _believed(finding, gains, trees)
         known = gain if finding.state == "replicated" else None
         if head is None or known is None or known.high < head.low:
             head, rank = known, place

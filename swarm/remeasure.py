@@ -31,6 +31,15 @@ MEANINGS: dict[Outcome, str] = {
 }
 
 
+SIMPLER_MEANINGS: dict[Outcome, str] = {
+    "confirmed": "it is as good as its base",
+    "smaller": "it is no worse than its base by much, but worse than was said",
+    "refuted": "it is worse than its base for sure",
+    "undecided": MEANINGS["undecided"],
+}
+"""The same of a win that promises to be simpler and as good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What was seen, and what that makes of what was said."""
@@ -39,14 +48,19 @@ class Comparison:
     seen: Effect
 
 
-def holds_up(differences: Sequence[float], yardstick: Yardstick) -> bool:
-    """Whether fresh pairs of a chosen winner still show half of `min_effect`."""
-    return _sign(yardstick) * math.fsum(differences) / len(differences) >= yardstick.bar
+def holds_up(differences: Sequence[float], yardstick: Yardstick, allowed: float = 0.0) -> bool:
+    """Whether fresh pairs of a chosen winner, which may lose `allowed`, bear it out halfway."""
+    gain = _sign(yardstick) * math.fsum(differences) / len(differences)
+    return gain >= yardstick.bar - allowed
 
 
-def compare(said: float, seen: Sequence[float], yardstick: Yardstick) -> Comparison:
+def compare(
+    said: float, seen: Sequence[float], yardstick: Yardstick, allowed: float = 0.0
+) -> Comparison:
     """
     Hold what a win said against pairs measured anew.
+
+    A win that may lose `allowed` is held to its word as a gain is, from so much lower down.
 
     Args:
         said: Mean candidate − base that its author signed, in the metric's unit.
@@ -59,7 +73,8 @@ def compare(said: float, seen: Sequence[float], yardstick: Yardstick) -> Compari
     sign, degrees = _sign(yardstick), len(seen) - 1
     _, spread = mean_and_spread(seen)
     error = max(spread, yardstick.sigma / 2) / math.sqrt(len(seen))
-    gain, half = sign * effect.mean, max(sign * said / 2, yardstick.bar)
+    gain = sign * effect.mean + allowed
+    half = max((sign * said + allowed) / 2, yardstick.bar)
     gained = gain >= yardstick.bar and t_tail(gain / error, degrees) < LEVEL
     short = t_tail((half - gain) / error, degrees) < LEVEL
     if gained:

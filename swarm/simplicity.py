@@ -10,6 +10,11 @@ nodes down by 5 %, or fewer settings off their default, and neither size up by 5
 Comments, docstrings, blank lines and layout are no nodes, so dropping them is no
 gain. Long literals count by their length, so code hidden in a string is not gone.
 
+Such a win is told by its record: it is of the family `simplify`, and its own pairs
+show less than half of `min_effect` of gain. What it promises is to lose less than
+`min_effect`; replications hold it to that, and it ranks no higher than its base.
+That it is simpler is for whoever builds on it to count again.
+
 Law: pure and total; sources are parsed, never run.
 
 Source: Schuirmann, "A comparison of the two one-sided tests procedure and the power
@@ -24,9 +29,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.settings_block import SettingsBlockError, read_settings
-from swarm.statistics import Decision, Rule, mean_and_spread
+from swarm.statistics import Decision, Direction, Rule, decide, mean_and_spread
 from swarm.tree import Tree
+from swarm.verdict import Yardstick
 
+FAMILY = "simplify"
+"""The family of ideas whose wins need not gain."""
 SMALLER = 0.95
 """A size that is down to this share of the base's is simpler."""
 CHARACTERS_PER_NODE = 16
@@ -80,6 +88,52 @@ def why_simpler(base: Size, candidate: Size) -> str | None:
     if fewer < 1:
         return None
     return f"{fewer} setting{'s' if fewer > 1 else ''} back at the default"
+
+
+def is_simplification(
+    family: str, pairs: Sequence[tuple[int, int, int]], yardstick: Yardstick
+) -> bool:
+    """
+    Whether a win claims to be simpler and no worse, instead of to gain.
+
+    Args:
+        pairs: (seed, base, candidate) as its author measured them, in nano-units.
+    """
+    if family != FAMILY:
+        return False
+    sign = 1e-9 if yardstick.direction == "minimize" else -1e-9
+    gain = sign * sum(base - candidate for _, base, candidate in pairs) / len(pairs)
+    return gain < yardstick.bar
+
+
+def allowed_loss(yardstick: Yardstick, *, simpler: bool) -> float:
+    """How much a win may lose against its base and keep its word, in the metric's unit."""
+    return yardstick.min_effect if simpler else 0.0
+
+
+def decide_either(
+    differences: Sequence[float], rule: Rule, direction: Direction, *, simpler: bool
+) -> tuple[Decision, bool]:
+    """
+    Whether a change gains, or is as good as its base where it is simpler.
+
+    Each of the two is decided as if the other were not looked at, so each keeps the
+    level of the rule.
+
+    Args:
+        differences: Candidate − base, one per seed, in their order, in the metric's unit.
+        simpler: The change is simpler than its base by a count.
+
+    Returns:
+        The decision, and whether it is about being as good.
+    """
+    gain = decide(differences, rule, direction)
+    if gain is Decision.WIN or not simpler:
+        return gain, False
+    equal = decide_equal(differences, rule)
+    if equal is not Decision.WIN and gain is Decision.CONTINUE:
+        return gain, False
+    return equal, True
 
 
 def decide_equal(differences: Sequence[float], rule: Rule) -> Decision:

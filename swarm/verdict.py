@@ -12,6 +12,9 @@ every replication keeps the error over a win's whole life below 1 %.
 - refuted, the mirror: the gain is below half of `min_effect` at that level;
 - claimed: anything else, and always with fewer than two voices.
 
+A win that is simpler than its base promises no gain, only to lose less than
+`min_effect` (`swarm.simplicity`). It is judged as a gain is, from so much lower down.
+
 Law: a function of the records and the viewpoint; no clock, no order of arrival.
 """
 
@@ -118,6 +121,7 @@ class Verdict:
             unit, with its 95 % interval; None without a voice.
         p: Chance of so large a gain where there is none; None with too few voices.
         p_refuted: Chance of so small a gain where there is half of `min_effect`.
+            Both from as far below as the win may lose.
     """
 
     state: VerdictState
@@ -154,14 +158,16 @@ def voices(
     return tuple(counted.values())
 
 
-def verdict(counted: Iterable[Evidence], yardstick: Yardstick) -> Verdict:
-    """What the voices on one finding, as `voices` gives them, say together."""
-    return judge([yardstick.gains(evidence) for evidence in counted], yardstick)
+def verdict(counted: Iterable[Evidence], yardstick: Yardstick, allowed: float = 0.0) -> Verdict:
+    """What the voices on one finding, as `voices` gives them, say together; see `judge`."""
+    return judge([yardstick.gains(evidence) for evidence in counted], yardstick, allowed)
 
 
-def judge(gains: Sequence[Sequence[float]], yardstick: Yardstick) -> Verdict:
+def judge(gains: Sequence[Sequence[float]], yardstick: Yardstick, allowed: float = 0.0) -> Verdict:
     """
     The verdict on gains alone: one row per voice, one gain per seed, better is positive.
+
+    A win that may lose up to `allowed` is judged by its gains and so much more.
 
     Pairs of one voice share its text, which may suit the change or not. `min_effect`
     is at least three times the error that text makes in a gain, so a sixth of it is
@@ -173,16 +179,17 @@ def judge(gains: Sequence[Sequence[float]], yardstick: Yardstick) -> Verdict:
     pooled = [gain for row in gains for gain in row]
     sign = -1.0 if yardstick.direction == "minimize" else 1.0
     effect = paired_effect([sign * gain for gain in pooled])
-    confirming = sum(math.fsum(row) / len(row) >= yardstick.bar for row in gains)
+    bar = yardstick.bar - allowed
+    confirming = sum(math.fsum(row) / len(row) >= bar for row in gains)
     if len(gains) < LEAST_VOICES:
         return Verdict("claimed", len(gains), confirming, effect, None, None)
     mean, spread = mean_and_spread(pooled)
     seeds = max(spread, yardstick.sigma / 2) / math.sqrt(len(pooled))
     texts = yardstick.min_effect / 6 / math.sqrt(len(gains))
     error = math.hypot(seeds, texts)
-    p = t_tail(mean / error, len(pooled) - 1)
-    p_refuted = t_tail((yardstick.bar - mean) / error, len(pooled) - 1)
-    state = _state(len(gains), mean >= yardstick.bar, p, p_refuted)
+    p = t_tail((mean + allowed) / error, len(pooled) - 1)
+    p_refuted = t_tail((bar - mean) / error, len(pooled) - 1)
+    state = _state(len(gains), mean >= bar, p, p_refuted)
     return Verdict(state, len(gains), confirming, effect, p, p_refuted)
 
 

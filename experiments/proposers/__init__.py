@@ -47,7 +47,15 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class KnownWin:
-    """A win on the board whose trees could be rebuilt: what a fold is made of."""
+    """
+    A win on the board whose trees could be rebuilt: what a fold is made of.
+
+    Attributes:
+        effect: Mean of candidate − base, as far as it is believed.
+        value: Mean metric of the candidate. Both in the metric's unit.
+        simpler: It claims to be no worse than its base and simpler, not to gain.
+        confirmed: Somebody whom this node listens to measured it again and bore it out.
+    """
 
     record: RecordId
     title: str
@@ -56,6 +64,8 @@ class KnownWin:
     tree: Tree
     effect: float
     value: float
+    simpler: bool = False
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,12 @@
 Fold wins of peers (and one's own side branches) into the champion.
 
 A win is carried over by a three-way merge of the trees: its base, the champion,
-the win. Where the win's author stands far ahead, adopting their whole tree is
-offered too. Either way the result is a new hypothesis to be measured here.
+the win. Several that do not collide are carried over at once, and where an author
+stands far ahead, adopting their whole tree is offered too. Either way the result is
+a new hypothesis to be measured here.
+
+The greatest expected gain comes first. A claim that nobody confirmed counts half,
+and gains found apart add up to less: each win more in a fold takes a fifth of it.
 
 Law: nothing is built on because somebody said so; a fold only says what to
 measure next. A merge that conflicts is skipped.
@@ -11,95 +15,131 @@ measure next. A merge that conflicts is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.proposers import KnownWin, Situation, hypothesis
-from swarm.grade import grade
+from experiments.proposers.may_run import MayRun
 from swarm.hypothesis import Hypothesis
 from swarm.merge import merge_trees
-from swarm.records import TreeHash
-from swarm.tree import Tree, TreeError, check_bounds, tree_hash
+from swarm.records import MAX_PARENTS, TreeHash
+from swarm.tree import Tree, tree_hash
+
+CLAIM_COUNTS = 0.5
+"""How much of a gain is expected that only its finder has measured."""
+
+OVERLAP = 0.8
+"""What is left of the expected gains for each further win that is folded in with them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    win: KnownWin
-    tree: Tree
+    """Wins to fold in at once, what that gives, and the gain to be expected of it."""
+
+    wins: tuple[KnownWin, ...]
     gain: float
-    adopt: bool
+    tree: Tree
+    adopt: bool = False
 
 
 class FoldProposer:
-    """Offers the fold with the greatest claimed gain that was not tried yet."""
+    """Offers the fold with the greatest expected gain that was not tried yet."""
 
     name = "fold"
 
     def __init__(self) -> None:
+        self._may_run = MayRun()
         self._base = ""
-        self._merges: dict[str, Tree | None] = {}
+        self._merges: dict[tuple[TreeHash, TreeHash, TreeHash], Tree | None] = {}
 
     def families(self, situation: Situation) -> Collection[str]:
         """`fold`, where a foreign win can be merged or adopted."""
         return {"fold"} if next(self._untried(situation), None) else set()
 
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
-        """The untried fold of greatest claimed gain."""
+        """The untried fold of greatest expected gain."""
         fold = next(self._untried(situation), None) if family == "fold" else None
         if fold is None:
             return None
         verb = "Adopt" if fold.adopt else "Fold in"
+        said = (f"{win.nickname or 'A peer'} measured {win.effect:+.4f}" for win in fold.wins)
         return hypothesis(
             situation,
             fold.tree,
-            title=f"{verb}: {_plain(fold.win.title)}",
-            rationale=f"{fold.win.nickname or 'A peer'} measured {fold.win.effect:+.4f} with it.",
+            title=f"{verb}: {' + '.join(_plain(win.title) for win in fold.wins)}",
+            rationale=f"{'; '.join(said)}."[:2000],
             family="fold",
             proposer=self.name,
-            parents=(fold.win.record,),
+            parents=tuple(win.record for win in fold.wins),
         )
 
     def _untried(self, situation: Situation) -> Iterator[_Fold]:
         base = tree_hash(situation.champion.tree)
-        for fold in sorted(_ideas(situation), key=lambda fold: (-fold.gain, fold.win.record)):
-            if not _may_run(situation, fold.win.tree):
-                continue
-            tree = fold.tree if fold.adopt else self._merged(situation, base, fold.win)
-            if tree is None or tree_hash(tree) == base or situation.tried(base, tree_hash(tree)):
-                continue
-            if _may_run(situation, tree):
-                yield _Fold(fold.win, tree, fold.gain, fold.adopt)
+        usable = list(self._usable(situation))
+        folds = [*self._merged(situation, base, usable), *_adopted(situation, usable)]
+        for fold in sorted(folds, key=lambda fold: (-fold.gain, fold.wins[0].record)):
+            tree = tree_hash(fold.tree)
+            if (
+                tree != base
+                and not situation.tried(base, tree)
+                and self._may_run(situation, fold.tree)
+            ):
+                yield fold
 
-    def _merged(self, situation: Situation, base: TreeHash, win: KnownWin) -> Tree | None:
+    def _merged(
+        self, situation: Situation, base: TreeHash, usable: Sequence[KnownWin]
+    ) -> Iterator[_Fold]:
+        """Each win by itself, and the best of them together, more and more of them."""
         if base != self._base:
             self._base, self._merges = base, {}
-        if win.record not in self._merges:
-            self._merges[win.record] = merge_trees(win.base_tree, situation.champion.tree, win.tree)
-        return self._merges[win.record]
+        champion = situation.champion.tree
+        together: list[KnownWin] = []
+        tree = champion
+        for win in sorted(usable, key=lambda win: (-_gain(situation, win), win.record)):
+            alone = self._merge(win, champion)
+            if alone is None:
+                continue
+            yield _Fold((win,), _gain(situation, win), alone)
+            more = self._merge(win, tree) if len(together) < MAX_PARENTS else None
+            if more is None or more == tree:
+                continue
+            together.append(win)
+            tree = more
+            if len(together) > 1:
+                gains = math.fsum(_gain(situation, each) for each in together)
+                share = OVERLAP ** (len(together) - 1)
+                yield _Fold(tuple(together), share * gains, tree)
+
+    def _usable(self, situation: Situation) -> Iterator[KnownWin]:
+        """Wins that claim a gain and whose tree may run here."""
+        for win in situation.wins:
+            finite = math.isfinite(win.effect) and math.isfinite(win.value)
+            if finite and not win.simpler and self._may_run(situation, win.tree):
+                yield win
+
+    def _merge(self, win: KnownWin, onto: Tree) -> Tree | None:
+        key = (tree_hash(win.base_tree), tree_hash(win.tree), tree_hash(onto))
+        if key not in self._merges:
+            self._merges[key] = merge_trees(win.base_tree, onto, win.tree)
+        return self._merges[key]
 
 
-def _ideas(situation: Situation) -> Iterator[_Fold]:
+def _gain(situation: Situation, win: KnownWin) -> float:
+    """What is to be expected of a win, better being positive."""
+    gain = -win.effect if situation.task.metric.direction == "minimize" else win.effect
+    return gain * (1.0 if win.confirmed else CLAIM_COUNTS)
+
+
+def _adopted(situation: Situation, usable: Sequence[KnownWin]) -> Iterator[_Fold]:
+    """Whole trees whose value is further ahead of the champion's than their own change gained."""
     sign = 1.0 if situation.task.metric.direction == "minimize" else -1.0
     value = situation.champion.value
-    for win in situation.wins:
-        gain = -sign * win.effect
-        yield _Fold(win, win.tree, gain, adopt=False)
+    for win in usable:
         ahead = 0.0 if value is None else sign * (value - win.value)
-        if ahead > gain:
-            yield _Fold(win, win.tree, ahead, adopt=True)
-
-
-def _may_run(situation: Situation, tree: Tree) -> bool:
-    if (
-        not situation.code_allowed
-        and grade(situation.task.baseline, tree, situation.task) == "code"
-    ):
-        return False
-    try:
-        check_bounds(tree, situation.task.baseline)
-    except TreeError:
-        return False
-    return True
+        ahead *= 1.0 if win.confirmed else CLAIM_COUNTS
+        if ahead > _gain(situation, win):
+            yield _Fold((win,), ahead, win.tree, adopt=True)
 
 
 def _plain(title: str) -> str:

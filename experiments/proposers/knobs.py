@@ -6,48 +6,24 @@ of its values with equal odds. The more results there are and the fewer new valu
 the more often one to three knobs are turned at once, to where a model of all trials
 expects a gain (`experiments.proposers.tpe`).
 
-Law: what peers say they tried is counted as no more experiments than this node made
-itself, or than a few, and at half its size; what was measured on another base too.
-It tilts the odds and decides nothing.
+Law: what peers say they tried is counted as `experiments.proposers.results` says. It
+tilts the odds and decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 
 from experiments.proposers import Situation, hypothesis, one_of
+from experiments.proposers.results import FAR, Result, results
 from experiments.proposers.tpe import Point, Space, suggestions
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.hypothesis import Hypothesis
 from swarm.knob import Knob
-from swarm.records import Trial
-from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar
 
 NEW_VALUES_WEIGH = 2.0
 """How many results a value never turned to outweighs when the model is chosen."""
-
-PEERS_AT_LEAST = 16
-"""So many trials of peers are looked at however few this node has made."""
-
-MOST_TRIALS = 200
-"""Of this node's trials, the latest so many are looked at."""
-
-FAR = 20.0
-"""No result counts as more than so many `min_effect` better or worse; failures as these."""
-
-HALF = 0.5
-"""What is left of a result that a peer measured, or that was measured on another base."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """What turns of this champion were worth, in `min_effect`; positive is worse."""
-
-    changes: Changes
-    worse: float
 
 
 class KnobProposer:
@@ -67,14 +43,14 @@ class KnobProposer:
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
         """A new value of one knob, or what the model of all results suggests."""
         turns = Turns(situation, self._hashes)
-        results = _results(situation, turns)
+        known = results(situation, turns)
         new = list(_new_values(situation, turns, family))
-        share = len(results) / (len(results) + NEW_VALUES_WEIGH * len(new)) if results else 0.0
+        share = len(known) / (len(known) + NEW_VALUES_WEIGH * len(new)) if known else 0.0
         if new and situation.uniform() >= share:
             return _proposal(situation, turns, _drawn(situation, new), family)
-        suggested = _suggested(situation, turns, family, results)
+        suggested = _suggested(situation, turns, family, known)
         if suggested is not None:
-            rationale = f"{len(results)} results with these settings suggest it."
+            rationale = f"{len(known)} results with these settings suggest it."
             return _proposal(situation, turns, suggested, family, rationale)
         rest = next(_untried(turns, family), None)
         return None if rest is None else _proposal(situation, turns, rest, family)
@@ -111,14 +87,14 @@ def _untried(turns: Turns, family: str) -> Iterator[Changes]:
 
 
 def _suggested(
-    situation: Situation, turns: Turns, family: str, results: Sequence[_Result]
+    situation: Situation, turns: Turns, family: str, known: Sequence[Result]
 ) -> Changes | None:
     """What the model suggests for a knob of the family and up to two others."""
-    space = _space(situation, turns, family, results)
-    if not results or not space:
+    space = _space(situation, turns, family, known)
+    if not known or not space:
         return None
     seed = int(situation.uniform() * 2**32)
-    for values in suggestions(space, _points(turns, space, results), seed):
+    for values in suggestions(space, _points(turns, space, known), seed):
         changes = turns.changes(values)
         turned = {turns.knobs[name].family for name, _ in changes}
         if family in turned and turns.is_new(changes):
@@ -126,10 +102,10 @@ def _suggested(
     return None
 
 
-def _space(situation: Situation, turns: Turns, family: str, results: Sequence[_Result]) -> Space:
+def _space(situation: Situation, turns: Turns, family: str, known: Sequence[Result]) -> Space:
     """A knob of the family and none, one or two others; what did well is likelier among them."""
     best: dict[str, float] = {}
-    for result in results:
+    for result in known:
         for name, _ in result.changes:
             best[name] = min(best.get(name, FAR), result.worse)
     knobs = list({knob.name: knob for knob, _ in turns.singles()}.values())
@@ -143,49 +119,15 @@ def _space(situation: Situation, turns: Turns, family: str, results: Sequence[_R
     return {knob.name: turns.values(knob) for knob in chosen}
 
 
-def _points(turns: Turns, space: Space, results: Sequence[_Result]) -> list[Point]:
+def _points(turns: Turns, space: Space, known: Sequence[Result]) -> list[Point]:
     """Results that turned knobs of this space alone, and the champion itself."""
     here = {name: turns.settings[name] for name in space}
     points = [Point(here, 0.0)]
-    for result in results:
+    for result in known:
         changes = dict(result.changes)
         if changes.keys() <= space.keys():
             points.append(Point({**here, **changes}, result.worse))
     return points
-
-
-def _results(situation: Situation, turns: Turns) -> list[_Result]:
-    own = [seen for seen in situation.trials if seen.own][-MOST_TRIALS:]
-    peers = [seen for seen in situation.trials if not seen.own]
-    heard = islice(
-        filter(None, (_result(situation, turns, seen) for seen in reversed(peers))),
-        max(len(own), PEERS_AT_LEAST),
-    )
-    known = (_result(situation, turns, seen) for seen in own)
-    return [*filter(None, known), *heard]
-
-
-def _result(situation: Situation, turns: Turns, seen: SeenTrial) -> _Result | None:
-    """What a trial says of this champion; None where that is nothing."""
-    worse = _worse(situation, seen.trial)
-    changes = None if worse is None else turns.read(seen.trial)
-    if worse is None or not changes:
-        return None
-    for weaker in (not seen.own, seen.trial.base_tree != turns.base):
-        worse *= HALF if weaker else 1.0
-    return _Result(changes, worse)
-
-
-def _worse(situation: Situation, trial: Trial) -> float | None:
-    """How much worse than its base the candidate was, in `min_effect`; None where unknown."""
-    if trial.outcome == "dropped":
-        return None
-    if not trial.pairs:
-        return FAR
-    task = situation.task
-    nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
-    sign = 1e-9 if task.metric.direction == "minimize" else -1e-9
-    return max(-FAR, min(FAR, sign * nano / task.min_effect))
 
 
 def _proposal(

@@ -9,7 +9,8 @@ number. What is offered is measured here before anything is built on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from experiments.proposers import KnownWin
 from swarm.board import Board, Claim
@@ -25,7 +26,7 @@ MAX_WINS = 64
 def foldable_wins(
     board: Board,
     champion: RecordId | None,
-    found: Iterable[Finding],
+    found: Collection[Finding],
     direction: Direction,
     tree_of: Callable[[RecordId | None], Tree],
 ) -> list[KnownWin]:
@@ -45,12 +46,19 @@ def foldable_wins(
         and contained.isdisjoint(finding.records)
         and not (finding.voices and 2 * finding.verdict.confirming < finding.verdict.voices)
     ]
+    simpler = {record for finding in found if finding.simpler for record in finding.records}
+    confirmed = {
+        record for finding in found if finding.verdict.confirming for record in finding.records
+    }
     known_wins: list[KnownWin] = []
     for _, effect, records in sorted(others)[: 2 * MAX_WINS]:
         if len(known_wins) == MAX_WINS:
             break
         known = _known(records[0], board.wins[records[0]], sign * effect, tree_of)
-        known_wins += [known] if known else []
+        if known:
+            known_wins.append(
+                replace(known, simpler=known.record in simpler, confirmed=known.record in confirmed)
+            )
     return known_wins
 
 

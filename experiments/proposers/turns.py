@@ -13,6 +13,7 @@ from typing import TypeAlias
 from experiments.proposers import Situation
 from experiments.proposers.grid import grid
 from swarm.bounds import same
+from swarm.grade import grade
 from swarm.knob import Knob
 from swarm.records import TreeHash, Trial
 from swarm.settings_block import Scalar
@@ -50,7 +51,7 @@ class Turns:
     Attributes:
         base: Hash of the champion's tree.
         settings: The champion's.
-        knobs: By name, all that the champion has a setting for.
+        knobs: By name, all that the champion has a setting for; none where it may not run.
     """
 
     def __init__(self, situation: Situation, hashes: Hashes | None = None) -> None:
@@ -61,7 +62,8 @@ class Turns:
         self.base = tree_hash(self._tree)
         self.settings: Mapping[str, Scalar] = settings_of(self._tree)
         named = {knob.name: knob for knob in situation.task.knobs}
-        self.knobs = {name: knob for name, knob in named.items() if name in self.settings}
+        runs = situation.code_allowed or _is_turned_only(situation)
+        self.knobs = {name: each for name, each in named.items() if runs and name in self.settings}
 
     def values(self, knob: Knob) -> list[Scalar]:
         """The values that a knob may have: of its grid and the person's, and the champion's."""
@@ -129,6 +131,11 @@ class Turns:
         if knob is None:
             return None
         return next((each for each in self.values(knob) if repr(each) == literal), None)
+
+
+def _is_turned_only(situation: Situation) -> bool:
+    task = situation.task
+    return grade(task.baseline, situation.champion.tree, task) == "knob"
 
 
 def is_ordered(values: list[Scalar]) -> bool:

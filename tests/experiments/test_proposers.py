@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from experiments.proposers import Champion, KnownWin, Proposer, Situation
+from experiments.findings import trial_of
+from experiments.measure import Measured
+from experiments.proposers import Champion, KnownWin, Proposer, Situation, hypothesis
 from experiments.proposers.fold import FoldProposer
 from experiments.proposers.grid import grid
 from experiments.proposers.knobs import KnobProposer
+from experiments.proposers.revisit import RevisitProposer
+from experiments.proposers.simplify import SimplifyProposer
 from experiments.task_folder import load_task
 from swarm.diff import apply_diff
 from swarm.knob import Knob
+from swarm.records import Pair
+from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar, read_settings, write_settings
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
@@ -142,14 +148,43 @@ def test_folding_merges_onto_the_champion(task: Task) -> None:
     assert read_settings(merged["train.py"]) == {"SLOPE": 0.1, "SHIFT": "small", "WIDTH": 4}
 
 
-def test_the_greatest_claimed_gain_is_folded_first(task: Task) -> None:
-    """Among wins that merge, the one that gained most; one that changes nothing is passed over."""
+def test_the_greatest_expected_gain_is_folded_first(task: Task) -> None:
+    """Wins that go together, then those by themselves; one that changes nothing is passed over."""
     champion = changed(task.baseline, SHIFT="small")
     small = known("b1", task.baseline, changed(task.baseline, WIDTH=2), -0.1)
     great = known("b2", task.baseline, changed(task.baseline, SLOPE=1.0), -0.2)
     same = known("b3", task.baseline, champion, -0.3)
-    offer = FoldProposer().propose(situation(task, small, great, same, champion=champion), "fold")
+    seen: set[str] = set()
+    place = situation(
+        task, small, great, same, champion=champion, tried=lambda base, tree: tree in seen
+    )
+    proposer, folded = FoldProposer(), list[tuple[str, ...]]()
+    while offer := proposer.propose(place, "fold"):
+        folded.append(offer.parents)
+        seen.add(offer.tree)
+    assert folded == [("b2", "b1"), ("b2",), ("b1",)]
+
+
+def test_what_others_confirmed_is_expected_to_hold(task: Task) -> None:
+    """A claim counts half as much; wins that collide are folded one at a time."""
+    claim = known("b1", task.baseline, changed(task.baseline, WIDTH=2), -0.3)
+    sure = replace(
+        known("b2", task.baseline, changed(task.baseline, WIDTH=4), -0.2), confirmed=True
+    )
+    offer = FoldProposer().propose(situation(task, claim, sure), "fold")
     assert offer is not None and offer.parents == ("b2",)
+
+
+def test_what_is_only_simpler_is_carried_over_as_that(task: Task) -> None:
+    """A peer's simplification is no gain to fold in; it has to prove itself as one here too."""
+    champion = changed(task.baseline, SHIFT="small", WIDTH=4)
+    base = changed(task.baseline, WIDTH=4)
+    win = replace(known("b1", base, task.baseline, -0.9), simpler=True)
+    place = situation(task, win, champion=champion)
+    assert not FoldProposer().families(place)
+    offer = SimplifyProposer().propose(place, "simplify")
+    assert offer is not None and offer.parents == ("b1",)
+    assert offer.tree == tree_hash(changed(task.baseline, SHIFT="small"))
 
 
 def test_a_conflict_is_skipped(task: Task) -> None:
@@ -177,3 +212,59 @@ def test_code_is_not_folded_where_it_may_not_run(task: Task) -> None:
     assert offer is not None and offer.parents == ("b2",) and offer.code
     offer = FoldProposer().propose(replace(open_place, code_allowed=False), "fold")
     assert offer is not None and offer.parents == ("b1",) and not offer.code
+
+
+def noted(
+    task: Task, base: Tree, own: bool, outcome: str, worse: float, **knobs: Scalar
+) -> SeenTrial:
+    """An experiment that turned knobs of a base, and how much worse that was."""
+    measured = Measured(outcome, pairs=[Pair(1, 0, round(worse * 1e9))])
+    offer = hypothesis(
+        situation(task, champion=base),
+        changed(base, **knobs),
+        title="x",
+        rationale="",
+        family=next(knob.family for knob in task.knobs if knob.name in knobs),
+        proposer="knobs",
+        knobs=tuple((name, repr(value)) for name, value in knobs.items()),
+    )
+    return SeenTrial("me" if own else "peer", "", own, trial_of(offer, measured, 1))
+
+
+def test_discards_come_up_again_once_the_base_has_moved(task: Task) -> None:
+    """The nearest miss first; what gained, what crashed and what this base has seen do not."""
+    old, now = task.baseline, changed(task.baseline, SHIFT="small")
+    trials = [
+        noted(task, old, True, "no_gain", 0.04, WIDTH=2),
+        noted(task, old, False, "no_gain", 0.01, WIDTH=4),
+        noted(task, old, True, "crashed", 0.0, WIDTH=8),
+        noted(task, old, True, "win", -0.3, SHIFT="small"),
+        noted(task, now, True, "no_gain", 0.0, SLOPE=1.0),
+    ]
+    place = replace(situation(task, champion=now), trials=trials)
+    assert RevisitProposer().families(place) == {"width_depth"}
+    offer = RevisitProposer().propose(place, "width_depth")
+    assert offer is not None and offer.tree == tree_hash(changed(now, WIDTH=4))
+    back = replace(place, champion=Champion(None, old, 2.6))
+    assert RevisitProposer().families(back) == {"learning_rate"}
+
+
+def test_the_model_goes_where_results_were_good(task: Task) -> None:
+    """With all values tried, two turns that did well by themselves are soon made at once."""
+    base = task.baseline
+    worth: dict[tuple[str, Scalar], float] = {("SLOPE", 1.0): -0.03, ("WIDTH", 4): -0.03}
+    trials = [
+        noted(task, base, True, "no_gain", worth.get((knob.name, value), 0.3), **{knob.name: value})
+        for knob in task.knobs
+        for value in grid(knob)
+        if value != read_settings(base["train.py"])[knob.name]
+    ]
+    seen = {each.trial.tree for each in trials}
+    place = replace(situation(task, tried=lambda _, tree: tree in seen), trials=trials)
+    both = tree_hash(changed(base, SLOPE=1.0, WIDTH=4))
+    proposer = KnobProposer()
+    for _ in range(20):
+        offer = proposer.propose(place, "learning_rate")
+        assert offer is not None and len(offer.knobs) > 1
+        seen.add(offer.tree)
+    assert both in seen, "20 of 99 ways to turn two knobs at once"

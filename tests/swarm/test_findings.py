@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.board import Board, from_view, merge, to_view
+from swarm.cid import cid_of
 from swarm.findings import Finding, findings, verdicts
-from swarm.records import Record, RecordId
+from swarm.records import Record, RecordId, Win, encode
 from swarm.viewpoint import NEUTRAL, Viewpoint
 from tests.swarm.record_samples import ANN, BOB, Author
 from tests.swarm.replication_samples import YARDSTICK, identified, replication_of
@@ -44,6 +45,40 @@ def test_who_claims_the_same_is_no_second_voice() -> None:
     """A sybil cannot copy a win and then replicate the original."""
     board = board_of(WINS[0], TWIN, *checks(FIRST, 0.4, BOB, EVE))
     assert (only(board).state, only(board).verdict.voices) == ("claimed", 1)
+
+
+def simpler(win: tuple[RecordId, Win], author: Author = ANN) -> tuple[RecordId, Win]:
+    """The same change, claimed to be simpler and as good."""
+    as_good = pairs_around(3.6)
+    claim = replace(win[1], author=author.peer_id, family="simplify", pairs=as_good)
+    return cid_of(encode(claim)), claim
+
+
+def test_what_is_simpler_need_not_gain() -> None:
+    """Replications that show no gain bear it out; those that show a loss refute it."""
+    claim = simpler(WINS[0])
+    states = [
+        findings(board_of(claim, *checks(claim[0], gain, BOB, CAT, DAN)), YARDSTICK)[0].state
+        for gain in (0.4, 0.0, -0.4)
+    ]
+    assert states == ["replicated", "replicated", "refuted"]
+
+
+def test_a_gain_in_the_family_of_simplifications_is_held_to_it() -> None:
+    """What its own pairs show to gain claims a gain."""
+    claim = replace(WINS[0][1], family="simplify")
+    record = cid_of(encode(claim))
+    board = board_of((record, claim), *checks(record, -0.1, BOB, CAT, DAN))
+    (found,) = findings(board, YARDSTICK)
+    assert (found.simpler, found.state) == (False, "refuted")
+
+
+def test_to_gain_and_to_be_simpler_are_two_claims() -> None:
+    """Nobody changes what another claimed by claiming the other thing, nor gets a voice by it."""
+    other = simpler(WINS[0], EVE)
+    board = board_of(WINS[0], other, *checks(FIRST, 0.4, BOB, EVE))
+    assert len(findings(board, YARDSTICK)) == 2
+    assert (only(board).simpler, only(board).verdict.voices) == (False, 1)
 
 
 def test_a_replication_of_what_is_not_here_waits() -> None:

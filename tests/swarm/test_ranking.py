@@ -1,6 +1,7 @@
 """Ranking: numpy's least squares is the oracle, and the order follows from the fit."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.special import stdtrit
 
 from swarm.board import Board
+from swarm.cid import cid_of
 from swarm.leaderboard import entries, ranked
 from swarm.ranking import BASELINE, tree_gains
-from swarm.records import Record, RecordId
+from swarm.records import Record, RecordId, encode
 from tests.swarm.record_samples import ANN, BOB, Author
 from tests.swarm.replication_samples import YARDSTICK, identified, replication_of
 from tests.swarm.win_samples import BASELINE as START
@@ -155,3 +157,25 @@ def test_a_fold_is_ranked_by_its_gain_over_the_baseline() -> None:
     assert leader.gain is not None
     assert leader.gain.mean == pytest.approx(0.8, abs=0.01)
     assert (leader.rank, follower.rank) == (1, 2)
+
+
+def test_what_is_only_simpler_ranks_no_higher_than_its_base() -> None:
+    """Lucky seeds put no simplification ahead, claimed or replicated."""
+    first = checked(0.3, 1)
+    base_id = first[0][0]
+    before, after = turned(START, LR=1.0), turned(START, LR=1.0, LAYERS=1)
+    _, win = win_of(base_id, before, after, pairs=pairs_around(3.290, base=3.302))
+    simpler = replace(win, family="simplify")
+    record = cid_of(encode(simpler))
+    assert leaders(first[0], (record, simpler)) == [("claimed", base_id), ("claimed", record)]
+    checks = [
+        identified(replication_of(record, who, 0.02, base=3.3, baseline=3.6)) for who in CHECKERS
+    ]
+    found = leaders(*first, (record, simpler), *checks)
+    assert found == [("replicated", base_id), ("replicated", record)]
+
+
+def leaders(*records: tuple[RecordId, Record]) -> list[tuple[str, RecordId]]:
+    """State and record of each finding, in the order of the board."""
+    places = ranked(Board().with_records(records), YARDSTICK)
+    return [(place.finding.state, place.finding.records[0]) for place in places]

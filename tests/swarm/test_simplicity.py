@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from swarm.settings_block import END, START
-from swarm.simplicity import Size, decide_equal, size_of, why_simpler
+from swarm.simplicity import (
+    Size,
+    decide_either,
+    decide_equal,
+    is_simplification,
+    size_of,
+    why_simpler,
+)
 from swarm.statistics import CRITICAL, LOOKS, Decision, Rule
+from swarm.verdict import Yardstick
 from tests.swarm.win_samples import BASELINE, turned
 
 SIGMA = 0.002
@@ -34,6 +42,26 @@ def test_no_difference_is_found_equal_and_one_at_the_bound_is_not() -> None:
     assert equal_share(0, 1000) > 0.95
     assert equal_share(1, 4000) < 0.01
     assert equal_share(-1, 4000) < 0.01
+
+
+def test_what_is_simpler_may_be_as_good_or_better() -> None:
+    """One that is no simpler has to gain; each of the two is decided by itself."""
+    same, better, worse = [0.0, 1e-4, -1e-4, 0.0, 1e-4], [-0.5, -0.51, -0.49], [0.5, 0.51, 0.49]
+    assert decide_either(same, RULE, "minimize", simpler=True) == (Decision.WIN, True)
+    assert decide_either(same, RULE, "minimize", simpler=False) == (Decision.FUTILE, False)
+    assert decide_either(better, RULE, "minimize", simpler=True) == (Decision.WIN, False)
+    assert decide_either(worse, RULE, "minimize", simpler=True) == (Decision.FUTILE, True)
+    assert decide_either(same[:1], RULE, "minimize", simpler=True)[0] is Decision.CONTINUE
+
+
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=5))
+def test_a_win_says_by_its_pairs_what_it_claims(gains: list[int]) -> None:
+    """Half of `min_effect` of gain and more claims a gain, also in the family of the simpler."""
+    pairs = [(seed, 0, -gain * 1_000_000) for seed, gain in enumerate(gains)]
+    mean = sum(gains) / len(gains) / 1000
+    yardstick = Yardstick("minimize", SIGMA, 0.005, 9)
+    assert is_simplification("simplify", pairs, yardstick) == (mean < 0.0025)
+    assert not is_simplification("init", pairs, yardstick)
 
 
 def test_not_significant_is_not_equal() -> None:

@@ -1,0 +1,69 @@
+"""
+What trials, own and of peers, say of turning knobs of the champion.
+
+Law: no result is larger than a bound, whatever its author wrote; peers' count no more
+experiments than this node made itself, or than a few, and half; so does what was
+measured on another base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from experiments.proposers import Situation
+from experiments.proposers.turns import Changes, Turns
+from swarm.records import Trial
+from swarm.seen import SeenTrial
+
+PEERS_AT_LEAST = 16
+"""So many trials of peers are looked at however few this node has made."""
+
+MOST_TRIALS = 200
+"""Of this node's trials, the latest so many are looked at."""
+
+FAR = 20.0
+"""No result counts as more than so many `min_effect` better or worse; failures as these."""
+
+HALF = 0.5
+"""What is left of a result that a peer measured, or that was measured on another base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What turns of this champion were worth, in `min_effect`; positive is worse."""
+
+    changes: Changes
+    worse: float
+
+
+def results(situation: Situation, turns: Turns) -> list[Result]:
+    """What is known of turning this champion's knobs: own results, then peers'."""
+    own = [seen for seen in situation.trials if seen.own][-MOST_TRIALS:]
+    peers = reversed([seen for seen in situation.trials if not seen.own])
+    heard = islice(_read(situation, turns, peers), max(len(own), PEERS_AT_LEAST))
+    return [*_read(situation, turns, iter(own)), *heard]
+
+
+def worse_of(situation: Situation, trial: Trial) -> float | None:
+    """How much worse than its base the candidate was, in `min_effect`; None where unknown."""
+    if trial.outcome == "dropped":
+        return None
+    if not trial.pairs:
+        return FAR
+    task = situation.task
+    nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
+    sign = 1e-9 if task.metric.direction == "minimize" else -1e-9
+    return max(-FAR, min(FAR, sign * nano / task.min_effect))
+
+
+def _read(situation: Situation, turns: Turns, trials: Iterator[SeenTrial]) -> Iterator[Result]:
+    for seen in trials:
+        worse = worse_of(situation, seen.trial)
+        changes = None if worse is None else turns.read(seen.trial)
+        if worse is None or not changes:
+            continue
+        for weaker in (not seen.own, seen.trial.base_tree != turns.base):
+            worse *= HALF if weaker else 1.0
+        yield Result(changes, worse)
