@@ -32,11 +32,10 @@ KNOBS = (
 )
 
 
-def win(number: int = 0, before: Tree = BASELINE, **settings: Scalar) -> tuple[str, Win]:
+def win(number: int, **settings: Scalar) -> tuple[str, Win]:
     """A win that turns these settings, the how-manieth to be claimed."""
-    return win_of(
-        None, before, turned(before, **settings), created_at_ms=1_790_000_000_000 + number
-    )
+    after = turned(BASELINE, **settings)
+    return win_of(None, BASELINE, after, created_at_ms=1_790_000_000_000 + number)
 
 
 def coded(*lines: str) -> tuple[str, Win]:
