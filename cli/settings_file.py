@@ -1,9 +1,10 @@
 """
 Where settings come from, and what is wrong with them.
 
-From weak to strong: the model's defaults, a profile (`configs/NAME.toml` or a
-file), the home's `settings.toml`, the environment (`SWARM_NODE__WORKERS=2` is
-`node.workers`), flags. Tables are merged key by key.
+From weak to strong: the model's defaults, `configs/public.toml` while the topic is
+public, a profile (`configs/NAME.toml` or a file), the home's `settings.toml`, the
+environment (`SWARM_NODE__WORKERS=2` is `node.workers`), flags. Tables are merged key
+by key.
 
 Law: nothing is ignored. A file that is not TOML, a key nobody knows and a value
 out of bounds each end in one sentence that names the source, the key and the fix.
@@ -21,9 +22,11 @@ from pydantic import BaseModel, ValidationError
 from cli.settings_words import Keys, complaint, unknown
 from gossip.multiaddress import EXAMPLE, AddressError, parse
 from swarm.settings import Settings
+from swarm.topic import PUBLIC
 
 PROFILES = Path(__file__).parent.parent / "configs"
 DEFAULT_PROFILE = "laptop"
+PUBLIC_TOPIC = PROFILES / "public.toml"
 PREFIX = "SWARM_"
 OTHER_VARIABLES = frozenset({"SWARM_HOME", "SWARM_PROFILE", "SWARM_SEED"})
 """Variables of ours that are no settings."""
@@ -77,12 +80,19 @@ def load_settings(
     if home_file.exists():
         sources.append(_file(home_file))
     sources += [_environment(environment), _flags(flags)]
+    if _merged(sources).get("topic", PUBLIC) == PUBLIC:
+        sources.insert(0, _file(PUBLIC_TOPIC))
     if wrong := [sentence for source in sources for sentence in _sentences(source)]:
         raise SettingsError("\n".join(wrong))
+    return Settings.model_validate(_merged(sources))
+
+
+def _merged(sources: Iterable[Source]) -> Table:
+    """All tables in one, the later the stronger."""
     merged: Table = {}
     for source in sources:
         _merge(merged, source.table)
-    return Settings.model_validate(merged)
+    return merged
 
 
 def profiles() -> dict[str, Path]:

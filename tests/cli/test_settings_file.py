@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from cli.settings_file import SettingsError, load_settings, profiles
+from swarm.bounds import BoundsError
 from swarm.settings import Settings
+from swarm.settings_block import Scalar
 
 PEER = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"
 FIRST = f"/ip4/1.2.3.4/tcp/1/p2p/{PEER}"
@@ -92,6 +94,10 @@ def test_a_list_in_the_environment(tmp_path: Path, text: str) -> None:
         ("[node]\nobserve = 2\n", r"node\.observe: expected true or false, not 2"),
         ("[search]\nfold_share = 1.5\n", r"search\.fold_share: expected 1 or less, not 1\.5"),
         ("[search]\nexclude_families = ['x']\n", r"expected some of learning_rate, .*, not 'x'"),
+        ("[search.knobs.depth]\npin = 1\n", r"search\.knobs\.depth"),
+        ("[search.knobs.DEPTH]\npins = 1\n", r"search\.knobs\.DEPTH\.pins: no such setting"),
+        ("[search.knobs.DEPTH]\nlow = 'x'\n", r"DEPTH\.low: expected a number, not 'x'"),
+        ("[search.knobs.DEPTH]\npin = [1]\n", r"DEPTH\.pin.*: expected .*, not \[1\]"),
         ("[network]\njoin = 'x'\n", r"network\.join: expected a list, not 'x'"),
         (
             "[node]\nnickname = ['x']\n",
@@ -134,6 +140,22 @@ def test_what_is_wrong_in_the_environment_is_named(
         load(tmp_path, environment={name: value})
 
 
+def test_knobs_are_pinned_bounded_and_excluded(tmp_path: Path) -> None:
+    """A table for each knob, with the values in the knob's own type."""
+    bounds = load(
+        tmp_path,
+        home="[search.knobs.DEPTH]\npin = 2\n[search.knobs.BIAS]\nvalues = [true]\n"
+        "[search.knobs.CLIP]\nlow = 0.5\n[search.knobs.INIT]\nexclude = true\n",
+    ).search.bounds
+    allowed = {("DEPTH", 2), ("BIAS", True), ("CLIP", 0.5), ("CLIP", 1), ("WIDTH", 9)}
+    tried: set[tuple[str, Scalar]] = {("DEPTH", 3), ("BIAS", False), ("BIAS", 1), ("CLIP", 0.25)}
+    tried |= {("INIT", "normal"), *allowed}
+    assert {each for each in tried if bounds.admits(*each)} == allowed
+    assert bounds.for_knobs(["DEPTH", "BIAS", "CLIP", "INIT", "WIDTH"]) is bounds
+    with pytest.raises(BoundsError, match=r"search\.knobs\.DEPTH: the task has no such knob, but"):
+        bounds.for_knobs(["BIAS", "CLIP", "INIT"])
+
+
 def test_a_wrong_flag_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"line: --experiments: expected 1 or more, not 0"):
         load(tmp_path, home="[node]\nexperiments = 3\n", node__experiments=0)
@@ -156,6 +178,50 @@ def test_an_address_where_nobody_can_be_is_refused(tmp_path: Path, address: str,
 def test_an_address_to_listen_at_needs_no_peer(tmp_path: Path) -> None:
     addrs = ("/ip4/0.0.0.0/tcp/4001",)
     assert load(tmp_path, network__listen_addrs=addrs).network.listen_addrs == addrs
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A list of bootstrap peers such as someone may ship."""
+    file = tmp_path / "public.toml"
+    file.write_text(f'topic = "public"\n[network]\nbootstrap_peers = ["{FIRST}"]\n')
+    monkeypatch.setattr("cli.settings_file.PUBLIC_TOPIC", file)
+    return file
+
+
+@pytest.mark.usefixtures("bootstrap")
+def test_the_public_topic_has_its_bootstrap_peers_and_a_private_one_has_not(
+    tmp_path: Path,
+) -> None:
+    assert load(tmp_path).network.bootstrap_peers == (FIRST,)
+    assert load(tmp_path, profile="gpu").network.bootstrap_peers == (FIRST,)
+    assert load(tmp_path, profile="private").network.bootstrap_peers == ()
+    assert load(tmp_path, topic="lab").network.bootstrap_peers == ()
+    own = f'[network]\nbootstrap_peers = ["{SECOND}"]\n'
+    assert load(tmp_path, home=own).network.bootstrap_peers == (SECOND,)
+
+
+def test_a_bad_bootstrap_peer_is_named_with_its_file(tmp_path: Path, bootstrap: Path) -> None:
+    bootstrap.write_text('[network]\nbootstrap_peers = ["/ip4/1.2.3.4/tcp/1"]\n')
+    with pytest.raises(SettingsError, match=r"public\.toml: network\.bootstrap_peers: .*/p2p/"):
+        load(tmp_path)
+
+
+def test_no_bootstrap_peer_is_shipped(tmp_path: Path) -> None:
+    assert load(tmp_path, profile="public").network.bootstrap_peers == ()
+
+
+@pytest.mark.parametrize("key", ["zz", "AB" * 32, "ab" * 33])
+def test_a_pre_shared_key_is_64_hex_digits_and_is_not_repeated(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError, match="pre_shared_key: expected 64 hex digits") as told:
+        load(tmp_path, home=f'[network]\npre_shared_key = "{key}"\n')
+    assert key not in str(told.value).partition("expected")[2]
+
+
+def test_a_topic_is_a_short_plain_word(tmp_path: Path) -> None:
+    assert load(tmp_path, topic="lab").topic == "lab"
+    with pytest.raises(SettingsError, match=r"--topic: expected `public`, or the name of a"):
+        load(tmp_path, topic="The Lab")
 
 
 def test_an_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
