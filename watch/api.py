@@ -81,9 +81,7 @@ class Api:
         self._metrics = metrics
         self._about = about
         self._yardstick = Yardstick.of(source.task)
-        self._tried = TriedIndex(
-            source.records, source.peer_id, source.nickname, source.hardware_class
-        )
+        self._tried = TriedIndex(source.records, source.peer_id, source.nickname)
 
     def app(self) -> ASGIApp:
         """The API and the page as one ASGI application."""
@@ -199,10 +197,10 @@ class Api:
             author=query.text("author"),
             since_ms=query.number("since_ms", 0, 0),
         )
-        own = self._source.trials()
+        own, hardware = self._source.trials(), self._hardware_class()
 
         def make(look: Look) -> bytes:
-            self._tried.learn(look.board, own)
+            self._tried.learn(look.board, own, hardware)
             total, rows = self._tried.rows(wanted)
             head = {"instance": self._feed.instance, "total": total, "last": self._tried.last}
             return with_rows(head, {"trials": as_array([row.line for row in rows])})
@@ -212,17 +210,17 @@ class Api:
     async def peers(self, request: Request) -> Response:
         """Who takes part."""
         _query(request)
-        source, own = self._source, self._source.trials()
+        source, own, hardware = self._source, self._source.trials(), self._hardware_class()
         here = Here(
             source.peer_id,
             source.nickname,
-            source.hardware_class,
+            hardware,
             frozenset(source.connected()),
             source.running_of,
         )
 
         def make(look: Look) -> bytes:
-            self._tried.learn(look.board, own)
+            self._tried.learn(look.board, own, hardware)
             shown = peers_document(look.board, self._tried.authors(), here)
             return to_json({"version": look.version, **shown})
 
@@ -233,7 +231,7 @@ class Api:
         _query(request)
         odds = self._source.odds()
         rows = None if odds is None else [asdict(each) for each in odds]
-        document = {"hardware_class": self._source.hardware_class, "odds": rows}
+        document = {"hardware_class": self._hardware_class(), "odds": rows}
         return _respond(request, to_json(document))
 
     async def milestones(self, request: Request) -> Response:
@@ -264,6 +262,9 @@ class Api:
             return refused(503, "too many are listening; come again later", {"Retry-After": "10"})
         seen = request.headers.get("last-event-id") or query.text("last_event_id")
         return self._streams.from_id(seen)
+
+    def _hardware_class(self) -> str:
+        return str(self._source.status()["hardware_class"])
 
     def _standing(self, look: Look, viewpoint: Viewpoint = NEUTRAL) -> Standing:
         return look.view(

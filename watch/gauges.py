@@ -34,7 +34,7 @@ def readings(
         "task": task.name,
         "metric": task.metric.name,
         "unit": task.metric.unit,
-        "hardware_class": source.hardware_class,
+        "hardware_class": str(status["hardware_class"]),
     }
     yield "info", "What this node is", about, 1
     yield "uptime_seconds", "Since the start", {}, _number(status["uptime_seconds"])

@@ -71,11 +71,13 @@ class Pulse:
     Args:
         source: The node.
         feed: Woken when there is something new to see.
+        seconds: How often to look.
     """
 
-    def __init__(self, source: Source, feed: Feed) -> None:
+    def __init__(self, source: Source, feed: Feed, seconds: float = SECONDS) -> None:
         self._source = source
         self._feed = feed
+        self._seconds = seconds
         self._computing = trio.Lock()
         self._threads = trio.CapacityLimiter(1)
         self._not_before = 0.0
@@ -84,9 +86,9 @@ class Pulse:
         self.beat = 1
 
     async def run(self) -> None:
-        """Look again every second, for ever."""
+        """Look again and again, for ever."""
         while True:
-            await trio.sleep(SECONDS)
+            await trio.sleep(self._seconds)
             board, progress = self._source.board(), self._progress()
             changed = board is not self.look.board and trio.current_time() >= self._not_before
             if changed:

@@ -26,7 +26,7 @@ from watch.feed import Feed
 from watch.gauges import readings
 from watch.guard import Guard, is_loopback
 from watch.metrics import Metrics
-from watch.pulse import Pulse
+from watch.pulse import SECONDS, Pulse
 from watch.server import STALL_SECONDS, Server
 from watch.source import Source
 
@@ -44,6 +44,7 @@ class Watch:
         token_file: Where the token for readers on other machines is kept.
         report: Told where the API is, or why it is not; must not block or raise.
         now_ms: The wall clock, Unix epoch milliseconds.
+        pulse_seconds: How often the board is looked at.
         streams: The most event streams at once.
         stall_seconds: How long a client may take nothing of what it asked for.
         again_seconds: The pause before a server that failed is opened again.
@@ -56,6 +57,7 @@ class Watch:
         report: Callable[[events.Event], None],
         now_ms: Callable[[], int],
         *,
+        pulse_seconds: float = SECONDS,
         streams: int = STREAMS,
         stall_seconds: float = STALL_SECONDS,
         again_seconds: float = AGAIN_SECONDS,
@@ -64,6 +66,7 @@ class Watch:
         self._token_file = token_file
         self._report = report
         self._now_ms = now_ms
+        self._pulse_seconds = pulse_seconds
         self._streams = streams
         self._stall_seconds = stall_seconds
         self._again_seconds = again_seconds
@@ -96,7 +99,7 @@ class Watch:
         self.url = f"http://{_in_url(host)}:{port}"
         shown = self.url if token is None else f"{self.url}/?token={token}"
         self._report(events.Watching(shown, said))
-        pulse = Pulse(source, self._feed)
+        pulse = Pulse(source, self._feed, self._pulse_seconds)
         streams = Streams(self._feed, pulse, self._streams)
 
         def metrics(entries: list[Entry]) -> bytes:

@@ -74,24 +74,28 @@ class TriedIndex:
     Args:
         read: Gives records by id.
         own: This node.
-        nickname, hardware_class: Its own.
+        nickname: Its own.
     """
 
-    def __init__(self, read: Reader, own: PeerId, nickname: str, hardware_class: str) -> None:
+    def __init__(self, read: Reader, own: PeerId, nickname: str) -> None:
         self._read = read
         self._own = own
         self._nickname = nickname
-        self._hardware_class = hardware_class
         self._own_seen = 0
         self._records: set[RecordId] = set()
         self._rows: dict[tuple[str, str | None, str, int], Row] = {}
         self.last = 0
 
-    def learn(self, board: Board, own: Sequence[Trial]) -> None:
-        """Take in what is new on a board and among own experiments; forget what is gone."""
+    def learn(self, board: Board, own: Sequence[Trial], hardware_class: str) -> None:
+        """
+        Take in what is new on a board and among own experiments; forget what is gone.
+
+        Args:
+            hardware_class: Where new ones of its own were run.
+        """
         kept = board.wins.keys() | board.trials.keys()
         self._forget(self._records - kept)
-        fresh = list(self._tell(own[self._own_seen :]))
+        fresh = list(self._tell(own[self._own_seen :], hardware_class))
         self._own_seen = len(own)
         new = [record for record in kept if record not in self._records]
         self._records.update(new)
@@ -119,10 +123,10 @@ class TriedIndex:
                 about.nickname, about.hardware_class = tried.nickname, tried.hardware
         return known
 
-    def _tell(self, trials: Iterable[Trial]) -> Iterator[Tried]:
+    def _tell(self, trials: Iterable[Trial], hardware_class: str) -> Iterator[Tried]:
         for trial in trials:
             if trial.outcome != WIN:
-                yield of_trial(None, trial, self._own, self._nickname, self._hardware_class)
+                yield of_trial(None, trial, self._own, self._nickname, hardware_class)
 
     def _add(self, tried: Tried) -> None:
         key = (tried.author, tried.base, tried.tree, tried.finished_at_ms)

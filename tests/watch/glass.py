@@ -236,6 +236,7 @@ async def glass(
         streams=streams,
         stall_seconds=stall_seconds,
         again_seconds=0.1,
+        pulse_seconds=0.1,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.serve, stage.source())

@@ -43,7 +43,7 @@ def asked(seen: Glass, location: Path) -> subprocess.CompletedProcess[bytes]:
     """What schemathesis has to say of a real API."""
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", "--no-color", "--checks=all",
-        "--exclude-path=/api/events", "--phases=examples,coverage,fuzzing", "--max-examples=10",
+        "--exclude-path=/api/events", "--phases=examples,coverage,fuzzing", "--max-examples=4",
         "--generation-deterministic", f"--url=http://127.0.0.1:{seen.port}", str(location),
     ]  # fmt: skip
     return subprocess.run(
