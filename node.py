@@ -23,8 +23,7 @@ import trio
 from experiments.findings import Author, trials_record
 from experiments.history import History
 from experiments.probe import probe
-from experiments.proposers.fold import FoldProposer
-from experiments.proposers.knobs import KnobProposer
+from experiments.proposers.mixed import every_proposer
 from experiments.research import Research
 from experiments.run_cache import RunCache
 from experiments.runner import open_runner
@@ -75,10 +74,11 @@ async def serve(settings: Settings, home: Home, report: Report) -> None:
 
     Raises:
         HomeError, IdentityError, JournalError, TaskError, ListenError, RunnerError,
-        RunCacheError, TopicError: Something a person must see to; the text says what.
+        RunCacheError, TopicError, BoundsError: Something a person must see to; the text says what.
     """
     with home.held():
         topic, loaded = chosen(settings, home)
+        settings.search.bounds.for_knobs([knob.name for knob in loaded.task.knobs])
         identity = load_or_create(home.identity)
         path = home.journal(loaded.task.id, topic.label)
         with (
@@ -258,7 +258,7 @@ class Node:
                 self._task,
                 runner,
                 self._history,
-                (KnobProposer(), FoldProposer()),
+                every_proposer(),
                 self,
                 self._author,
                 self._settings.search,

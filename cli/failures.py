@@ -24,6 +24,7 @@ EXPLAINED = (
     ("gossip.multiaddress", "AddressError"),
     ("gossip.topics", "TopicError"),
     ("gossip.transport", "TransportError"),
+    ("swarm.bounds", "BoundsError"),
     ("swarm.invite", "InviteError"),
     ("swarm.task", "TaskError"),
 )

@@ -34,6 +34,7 @@ _TEXTS = {
     "listen_addrs": "an address such as /ip4/0.0.0.0/tcp/4001",
     "bootstrap_peers": f"an address such as {EXAMPLE}",
     "join": f"an address such as {EXAMPLE}",
+    "[key]": "the name of a knob, such as DEPTH",
     "task": "the name of a built-in task, or a folder",
     "topic": "`public`, or the name of a private topic: small letters, digits, _ and -",
     "pre_shared_key": "64 hex digits in small letters, as `openssl rand -hex 32` prints",

@@ -75,6 +75,7 @@ class Chooser:
         self._memory = memory
         self._author = author
         self._search = search
+        self._bounds = search.bounds
         self._opinions = opinions
         self._spending = spending
         self._code_allowed = code_allowed
@@ -223,6 +224,7 @@ class Chooser:
             tried=lambda base, tree: (base, tree) in self._tried or (base, tree) in self._passed,
             uniform=self._uniform,
             trials=self._seen(),
+            bounds=self._bounds,
         )
 
     def _seen(self) -> list[SeenTrial]:

@@ -10,13 +10,17 @@ stays the task's business, so that peers agree on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from swarm.settings_block import Scalar
 from swarm.toml_table import is_number
 from swarm.tree import Tree
 from swarm.turning import settings_of
+
+
+class BoundsError(ValueError):
+    """What a person bounded is not there; the message names it and what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,18 @@ class Bounds:
     def admits(self, name: str, value: Scalar) -> bool:
         """Whether a knob may be turned to a value."""
         return name not in self.knobs or self.knobs[name].admits(value)
+
+    def for_knobs(self, names: Collection[str]) -> Bounds:
+        """
+        The same, for a task with knobs of these names.
+
+        Raises:
+            BoundsError: A knob is bounded that the task does not have.
+        """
+        if unknown := sorted(self.knobs.keys() - set(names)):
+            known = ", ".join(sorted(names))
+            raise BoundsError(f"search.knobs.{unknown[0]}: the task has no such knob, but {known}")
+        return self
 
     def permits(self, before: Tree, after: Tree) -> bool:
         """Whether one tree may be changed to another: no bounded setting leaves its bounds."""

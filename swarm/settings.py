@@ -7,10 +7,12 @@ how to say that it is wrong is the business of `cli.settings_file`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
+from swarm.bounds import Bounds, KnobBounds
 from swarm.strategy import FAMILIES
 from swarm.topic import NAME_PATTERN, PUBLIC
 
@@ -18,6 +20,8 @@ MAX_NICKNAME_LENGTH = 32
 
 Multiaddr = Annotated[str, Field(pattern=r"^/(ip4|ip6|dns|dns4|dns6|dnsaddr)/\S+$", max_length=256)]
 Accept = Literal["knobs", "code"]
+KnobName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
+KnobValue = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=40)]
 Family = Annotated[str, Field(pattern="^(" + "|".join(FAMILIES) + ")$")]
 
 
@@ -53,6 +57,24 @@ class NetworkSettings(_Section):
     """A libp2p pre-shared key: only nodes with the same can connect. A secret."""
 
 
+class KnobSettings(_Section):
+    """
+    What one knob may be turned to; all that is said here has to hold.
+
+    A setting that is already off these bounds stays as it is: bounds make no changes.
+    """
+
+    exclude: bool = False
+    """It is not turned at all."""
+    pin: KnobValue | None = None
+    """The only value it may be turned to."""
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    """The range it may be turned within, both ends included."""
+    values: tuple[KnobValue, ...] = Field(default=(), max_length=64)
+    """Some of its values, to which alone it may be turned."""
+
+
 class SearchSettings(_Section):
     """Bounds a person puts on the search."""
 
@@ -65,6 +87,13 @@ class SearchSettings(_Section):
     promotion_pairs: int = Field(default=5, ge=3, le=16)
     """Fresh pairs of every win, measured once it is decided; only these are published."""
     exclude_families: tuple[Family, ...] = ()
+    knobs: Mapping[KnobName, KnobSettings] = Field(default={}, max_length=256)
+    """Knobs of the task to pin, exclude or bound, each a table `[search.knobs.NAME]`."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds that `knobs` sets."""
+        return Bounds({name: KnobBounds(**each.model_dump()) for name, each in self.knobs.items()})
 
 
 class WatchSettings(_Section):
