@@ -16,11 +16,13 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import trio
 
-from experiments.findings import Author, trials_record
+from experiments.findings import Author, presence_of, trials_record
+from experiments.hardware import measured, remembered
 from experiments.history import History
 from experiments.probe import probe
 from experiments.proposers.mixed import every_proposer
@@ -43,11 +45,11 @@ from swarm.hardware import hardware_class, in_words
 from swarm.records import PeerId, Record, RecordId
 from swarm.seen import SeenTrial
 from swarm.settings import Settings
-from swarm.signals import MAX_RUNNING, MAX_TITLE, Claim, Idea, Presence
+from swarm.signals import Claim, Idea, Presence
 from swarm.topic import PUBLIC
 from swarm.tree import Tree
 from watch.service import Watch
-from watch.source import Source
+from watch.source import Odds, Source
 from watch.status import status_document, task_document, topic_document
 
 STATUS_SECONDS = 1.0
@@ -156,7 +158,7 @@ class Node:
             now_ms,
         )
         self._started = time.monotonic()
-        self._probe = probe()
+        self._probe = remembered(probe(), home.cache)
         self._author = Author(
             peer_id=identity.peer_id,
             nickname=settings.node.nickname,
@@ -218,7 +220,7 @@ class Node:
             connected=lambda: self._network.connected,
             running_of=self._running_of,
             anchors=self.anchors,
-            odds=lambda: None,
+            odds=self._odds,
         )
 
     async def _until_stopped(self) -> None:
@@ -241,12 +243,16 @@ class Node:
             return
 
     async def _do_research(self) -> None:
-        node = self._settings.node
+        node, cache = self._settings.node, self._home.cache
+        self._probe = await trio.to_thread.run_sync(
+            measured, self._probe, cache, abandon_on_cancel=True
+        )
+        self._author = replace(self._author, hardware_class=hardware_class(self._probe))
         workers = self._workers()
         runs = RunCache(self._home.runs)
         async with open_runner(
             self._loaded,
-            cache=self._home.cache,
+            cache=cache,
             scratch=self._home.scratch,
             runs=runs,
             workers=workers,
@@ -318,24 +324,21 @@ class Node:
 
     def _presence(self) -> Presence:
         """What peers are told of this node."""
-        author, research = self._author, self._research
-        titles = research.running_titles[:MAX_RUNNING] if research else ()
-        return Presence(
-            author=author.peer_id,
-            nickname=author.nickname,
-            topic=author.topic,
-            task=author.task,
-            created_at_ms=now_ms(),
-            hardware_class=author.hardware_class,
-            device=in_words(self._probe),
-            experiments=self._history.count(),
-            wins=self._network.live.wins_of(author.peer_id),
-            running=tuple(title[:MAX_TITLE] for title in titles),
-        )
+        titles = self._research.running_titles if self._research else ()
+        wins, tried = self._network.live.wins_of(self._author.peer_id), self._history.count()
+        return presence_of(self._author, in_words(self._probe), tried, wins, titles, now_ms())
 
     def presences(self) -> Sequence[Presence]:
         """Which peers are there now, and what they say of themselves."""
         return self._network.signals.presences()
+
+    def _odds(self) -> Sequence[Odds] | None:
+        if self._research is None:
+            return None
+        return [
+            Odds(each.family, each.probability, each.trials, each.wins, each.why)
+            for each in self._research.outlook()
+        ]
 
     def _running_of(self, peer: PeerId) -> Sequence[str] | None:
         return next((each.running for each in self.presences() if each.author == peer), None)

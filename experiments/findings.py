@@ -25,6 +25,7 @@ from swarm.records import (
     Trials,
     Win,
 )
+from swarm.signals import MAX_RUNNING, MAX_TITLE, Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,29 @@ def trials_record(author: Author, trials: Sequence[Trial]) -> Trials:
         created_at_ms=trials[-1].finished_at_ms,
         hardware_class=author.hardware_class,
         trials=tuple(trials),
+    )
+
+
+def presence_of(
+    author: Author,
+    device: str,
+    experiments: int,
+    wins: int,
+    titles: Sequence[str],
+    now_ms: int,
+) -> Presence:
+    """What peers are told of this node: `titles` are those of what it runs now."""
+    return Presence(
+        author=author.peer_id,
+        nickname=author.nickname,
+        topic=author.topic,
+        task=author.task,
+        created_at_ms=now_ms,
+        hardware_class=author.hardware_class,
+        device=device,
+        experiments=experiments,
+        wins=wins,
+        running=tuple(title[:MAX_TITLE] for title in titles[:MAX_RUNNING]),
     )
 
 

@@ -46,6 +46,9 @@ from swarm.tree import tree_hash
 IDLE_SECONDS = 5.0
 """How long to wait for news when there is nothing left to try."""
 
+OUTLOOK_SECONDS = 10.0
+"""How long an outlook is good enough for those who ask again."""
+
 
 @dataclass(slots=True)
 class _Progress:
@@ -64,6 +67,9 @@ class Research:
         limit: Stop after this many finished experiments of this run; None: never.
         report: Where events go; must not block.
         uniform: A number in [0, 1), new at each call.
+
+    Attributes:
+        spending: What this node's time goes into.
     """
 
     def __init__(
@@ -92,10 +98,11 @@ class Research:
         self._limit = None if limit is None else before + limit
         self._report = report
         self._state = _Progress(started=before)
+        self._outlook: tuple[float, Outlook] | None = None
         self._seeds = Seeds(task, author.peer_id, search.promotion_pairs, uniform)
         self._memory = Memory(swarm, task.baseline)
         self._champion = self._memory.champion()
-        self._spending = Spending()
+        self.spending = Spending()
         opinions = Opinions(task, swarm)
         self._chooser = Chooser(
             task,
@@ -106,7 +113,7 @@ class Research:
             author,
             search,
             opinions,
-            self._spending,
+            self.spending,
             code_allowed=runner.code_allowed,
             workers=workers,
             uniform=uniform,
@@ -119,7 +126,7 @@ class Research:
             opinions,
             code_allowed=runner.code_allowed,
             share=search.replicate_share,
-            spending=self._spending,
+            spending=self.spending,
             report=report,
             uniform=uniform,
         )
@@ -136,7 +143,10 @@ class Research:
 
     def outlook(self) -> Outlook:
         """How likely each family of ideas is to be tried next, and why."""
-        return self._chooser.outlook(self._champion)
+        now = trio.current_time()
+        if self._outlook is None or now >= self._outlook[0]:
+            self._outlook = now + OUTLOOK_SECONDS, self._chooser.outlook(self._champion)
+        return self._outlook[1]
 
     async def run(self, news: Callable[[], trio.Event]) -> None:
         """
@@ -194,14 +204,14 @@ class Research:
     async def _experiment(self, number: int, hypothesis: Hypothesis, why: str) -> None:
         self._state.running[number] = hypothesis
         piece = self._piece(hypothesis)
-        self._spending.begin(piece)
+        self.spending.begin(piece)
         await self._remember_running()
         self._report(events.ExperimentStarted(number, hypothesis, why))
         drawn = await self._checked_first(hypothesis)
         started = trio.current_time()
         measured = await self._measure(number, hypothesis, drawn)
         seconds = trio.current_time() - started
-        self._spending.end(piece, seconds)
+        self.spending.end(piece, seconds)
         await self._conclude(number, hypothesis, measured, seconds)
 
     def _piece(self, hypothesis: Hypothesis) -> Piece:
