@@ -116,9 +116,9 @@ async def _differing(task: Task, path: Path, address: str) -> dict[str, Figure]:
     """Sync with the node at an address, from a journal that lacks some of its records."""
     disk, got = trio.CapacityLimiter(1), list[bytes]()
 
-    async def accept(envelope: bytes, sender: PeerId) -> bool:
-        got.append(envelope)
-        return True
+    async def accept(envelopes: Sequence[bytes], sender: PeerId) -> int:
+        got.extend(envelopes)
+        return len(envelopes)
 
     with Journal.open(path) as journal:
         board = load_board(journal)

@@ -55,6 +55,7 @@ class LiveBoard:
         for record, batch in latest_trials(reading):
             self.trials.add(record, batch)
         self._unchecked = deque(unchecked(reading, self._board))
+        self._pending = set(self._unchecked)
         self._waiting: dict[RecordId, list[RecordId]] = {}
         self._news = trio.Event()
 
@@ -67,6 +68,11 @@ class LiveBoard:
     def news(self) -> trio.Event:
         """Set when the board next changes."""
         return self._news
+
+    @property
+    def unchecked(self) -> int:
+        """How many wins wait for their diff, or that of their base, to be applied."""
+        return len(self._pending)
 
     def knows(self, record: RecordId) -> bool:
         """Whether a record is on the board."""
@@ -83,6 +89,7 @@ class LiveBoard:
         wins = {valid.id: valid.record for valid in batch if isinstance(valid.record, Win)}
         self._wins.remember(wins)
         self._unchecked += wins
+        self._pending.update(wins)
         for valid in batch:
             if isinstance(valid.record, Trials):
                 self.trials.add(valid.id, valid.record)
@@ -143,7 +150,17 @@ class LiveBoard:
             self._tell()
 
     def _check(self, record: RecordId) -> None:
-        """Judge one win; those that waited for it come next, each a single diff further."""
+        """
+        Judge one win, if its base has been; else it waits for that.
+
+        Those that waited for it come next, so each check is a single diff further,
+        in whatever order the wins of a long lineage came.
+        """
+        claim = self._board.wins.get(record)
+        base = claim.base if claim else None
+        if base is not None and (base in self._pending or base not in self._board.wins):
+            self._waiting.setdefault(base, []).append(record)
+            return
         try:
             self.tree_of(record)
         except Incomplete as error:
@@ -151,6 +168,7 @@ class LiveBoard:
             return
         except InvalidWin:
             self._board = self._board.with_invalid([record])
+        self._pending.discard(record)
         self._unchecked.extendleft(self._waiting.pop(record, ()))
 
     def _tell(self) -> None:

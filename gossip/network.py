@@ -220,7 +220,7 @@ class Network:
         return Sync(
             transport,
             KeptStore(self._journal, self._disk, lambda: self.live.board, self._now_ms),
-            self._intake.offer,
+            self._intake.offer_many,
             scope=f"{self._topic.scope.topic}#{SCHEMA_VERSION}",
             kinds=KINDS,
             interval_s=self._settings.sync_interval_seconds,

@@ -50,9 +50,9 @@ from swarm.records import RecordId
 
 _log = logging.getLogger(__name__)
 
-Accept = Callable[[bytes, PeerId], Awaitable[bool]]
-"""Judges one envelope from a peer and says whether it was of use. Must not raise for
-what the envelope holds."""
+Accept = Callable[[Sequence[bytes], PeerId], Awaitable[int]]
+"""Judges envelopes from a peer and says how many were of use. Must not raise for what
+the envelopes hold."""
 
 CALL_S = 10.0
 PIECES = (1, 64, 8, 8, 8, 8, 8, 8)
@@ -75,20 +75,30 @@ class Turn:
     Attributes:
         asked: Records asked for.
         fetched: Envelopes received.
+        judged: Records asked for that are judged by now, or never came.
         useful: Those of them that were new and good.
         more: The turn ended before the partner's records did, and it was of use.
     """
 
     asked: int = 0
     fetched: int = 0
+    judged: int = 0
     useful: int = 0
     more: bool = False
 
     @property
     def wasted(self) -> bool:
         """Whether much was asked for and most of it never came or was of no use."""
-        useless = self.asked - self.useful
+        useless = self.judged - self.useful
         return useless > max(USELESS_AT_MOST, self.useful)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Keys that a partner considered, and the envelopes it gave for them."""
+
+    keys: tuple[bytes, ...]
+    envelopes: tuple[bytes, ...]
 
 
 class Sync:
@@ -98,7 +108,7 @@ class Sync:
     Args:
         transport: The network.
         store: What we hold.
-        accept: Takes each envelope that we lacked.
+        accept: Takes the envelopes that we lacked, batch by batch.
         scope: The topic and schema version, as text; others are not talked to.
         kinds: The kinds of records, in the order to pull them.
         interval_s: Seconds between pulls from a random peer.
@@ -194,16 +204,17 @@ class Sync:
 
     async def _try_pull(self, peer: PeerId, turn: Turn) -> str:
         """Take the turn; returns what went wrong, if anything."""
+        trouble = ""
         try:
             with trio.fail_after(self._turn_s) as self._turn:
                 for kind in self._kinds:
                     await self._pull_kind(peer, kind, turn)
-        except trio.TooSlowError:
+        except* trio.TooSlowError:
             turn.more = turn.fetched > 0
-            return f"it took more than {self._turn_s:.3g} s"
-        except (CallError, SyncError) as error:
-            return str(error)
-        return f"{turn.fetched} records and no end" if turn.more else ""
+            trouble = f"it took more than {self._turn_s:.3g} s"
+        except* (CallError, SyncError) as errors:
+            trouble = " and ".join(map(str, errors.exceptions))
+        return trouble or (f"{turn.fetched} records and no end" if turn.more else "")
 
     async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
         mine = await self._store.index(kind)
@@ -232,20 +243,35 @@ class Sync:
         return sorted(cut + listed, key=lambda span: span.low)
 
     async def _fetch(self, peer: PeerId, kind: str, wanted: list[bytes], turn: Turn) -> None:
-        while wanted:
-            if turn.asked >= MAX_RECORDS_PER_TURN:
-                turn.more = True
-                return
-            batch = tuple(wanted[:MAX_RECORDS])
-            records = read_records(await self._ask(peer, AskRecords(kind, batch)), len(batch))
-            self._asked.add(peer, batch[: records.considered])
-            turn.asked += records.considered
-            turn.fetched += len(records.envelopes)
-            self._check_asked_for(records.envelopes, batch)
-            await self._hand_over(records.envelopes, peer, turn)
+        """Fetch records in batches; one is judged while the next is on its way."""
+        batch = _Batch((), ())
+        while wanted or batch.keys:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._judge, batch, peer, turn)
+                batch = await self._batch(peer, kind, wanted, turn)
             if turn.wasted:
-                raise SyncError(f"of {turn.asked} records listed {turn.useful} were of use")
-            del wanted[: records.considered]
+                raise SyncError(f"of {turn.judged} records listed {turn.useful} were of use")
+
+    async def _batch(self, peer: PeerId, kind: str, wanted: list[bytes], turn: Turn) -> _Batch:
+        """Take the first of the records ``wanted`` off the list, and fetch them."""
+        if wanted and turn.asked >= MAX_RECORDS_PER_TURN:
+            turn.more = True
+            wanted.clear()
+        keys = tuple(wanted[:MAX_RECORDS])
+        if not keys:
+            return _Batch((), ())
+        records = read_records(await self._ask(peer, AskRecords(kind, keys)), len(keys))
+        self._check_asked_for(records.envelopes, keys)
+        turn.asked += records.considered
+        turn.fetched += len(records.envelopes)
+        del wanted[: records.considered]
+        return _Batch(keys[: records.considered], records.envelopes)
+
+    async def _judge(self, batch: _Batch, peer: PeerId, turn: Turn) -> None:
+        of_use = await self._accept(batch.envelopes, peer) if batch.envelopes else 0
+        turn.useful += of_use
+        turn.judged += len(batch.keys)
+        self._asked.add(peer, batch.keys)
 
     def _check_asked_for(self, envelopes: tuple[bytes, ...], asked: tuple[bytes, ...]) -> None:
         open_questions = set(asked)
@@ -254,17 +280,6 @@ class Sync:
             if record is None or key_of(record) not in open_questions:
                 raise SyncError("it sent a record that was not asked for")
             open_questions.remove(key_of(record))
-
-    async def _hand_over(self, envelopes: tuple[bytes, ...], peer: PeerId, turn: Turn) -> None:
-        """Let ``accept`` judge a batch side by side, so that it can write it as one."""
-
-        async def judge(envelope: bytes) -> None:
-            of_use = await self._accept(envelope, peer)
-            turn.useful += of_use
-
-        async with trio.open_nursery() as nursery:
-            for envelope in envelopes:
-                nursery.start_soon(judge, envelope)
 
     async def _ask(self, peer: PeerId, question: Question) -> bytes:
         return await self._transport.call(peer, write_question(self._scope, question), CALL_S)

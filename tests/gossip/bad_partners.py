@@ -47,6 +47,9 @@ class Shelf:
                 return found[:-1] or found
         return found
 
+    async def accept_many(self, envelopes: Sequence[bytes], sender: PeerId) -> int:
+        return sum([await self.accept(envelope, sender) for envelope in envelopes])
+
     async def accept(self, envelope: bytes, sender: PeerId) -> bool:
         """Keep what has a known kind, not at once; garbage is counted and dropped."""
         self.offered += 1

@@ -135,7 +135,7 @@ async def test_a_network_that_cannot_start_does_not_stop_the_node(
 
 async def run_sync(transport: Libp2pTransport, shelf: Shelf) -> None:
     sync = Sync(
-        transport, shelf, shelf.accept, scope=TOPIC, kinds=("win", "trials"), identify=identify
+        transport, shelf, shelf.accept_many, scope=TOPIC, kinds=("win", "trials"), identify=identify
     )
     await sync.run()
 
