@@ -20,6 +20,14 @@ SinceOption = Annotated[
 
 
 @story_app.command()
+def watch(home: HomeOption = None) -> None:
+    """The swarm live, in this terminal; q quits."""
+    from cli.watch import watch
+
+    watch(home_root(home))
+
+
+@story_app.command()
 def plot(
     home: HomeOption = None,
     output: Annotated[
