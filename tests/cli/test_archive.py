@@ -18,11 +18,13 @@ from cli.story import read_story
 from gossip.home import Home, HomeInUse
 from gossip.journal import Journal
 from swarm.records import Record
-from tests.cli.homes import swarm
+from swarm.task import Metric
+from tests.cli.homes import REPOSITORY, swarm
 from tests.cli.test_git_export import RECORDS, files
 from tests.cli.toy_homes import BASELINE, TASK, toy_home, toy_win, turned
 from tests.hostile_text import TEXTS, as_line
 from tests.swarm.record_samples import BOB, NOW_MS, Author
+from watch.export_table import columns
 
 NAMES = {
     *("leaderboard.json", "lineage.svg", "progress.png", "records.msgpack", "report.html"),
@@ -90,6 +92,13 @@ def test_every_file_is_there_and_says_the_same(home: Home, tmp_path: Path) -> No
     board = json.loads((out / "leaderboard.json").read_text())
     assert board["entries"][0]["title"] == "fold: both"
     assert (out / "progress.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_column_and_file_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "export.md").read_text()
+    documented = re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE)
+    assert set(documented[:6]) == NAMES - {".research-swarm"}
+    assert documented[6:] == list(columns(Metric("val_bpb", "minimize", "bits per byte", None)))
 
 
 def test_an_export_again_replaces_what_it_wrote(home: Home, tmp_path: Path) -> None:
