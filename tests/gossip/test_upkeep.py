@@ -104,7 +104,7 @@ async def test_two_journals_over_the_bound_converge_and_stay(tmp_path: Path) -> 
             await sync_y.pull("x")
         await until(lambda: wanted <= x.board.wins.keys() & y.board.wins.keys())
         with trio.fail_after(60):
-            while not x.board.wins.keys() == wanted == set(x.journal.ids("win")):
+            while not set(x.board.wins) == set(x.journal.ids("win")) == wanted:
                 await trio.sleep(0.05)
                 await x.tidy()
         for _ in range(3):
