@@ -10,7 +10,7 @@
 # the one on PyTorch's own index.
 #
 # Usage: sh cli/install.sh          what a node needs
-#        sh cli/install.sh dev      what the tests and checks need too
+#        sh cli/install.sh dev      what the tests and checks need too, Chromium included
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -77,6 +77,7 @@ install_cpu_torch() {
     say "[2/3] no CPU build to be had there: step 3 takes the default one, which may be several GB"
 }
 
+if [ "$extra" = dev ]; then sh cli/chromium.sh; fi
 if stands; then exit 0; fi
 
 say "[1/3] looking at this machine"

@@ -12,11 +12,13 @@ export const kindOf = (family) => (KNOWN.has(family) ? family : "other");
 /** `learning_rate` as "learning rate". */
 export const familyName = (family) => (KNOWN.has(family) ? family.replaceAll("_", " ") : String(family ?? ""));
 
-/** A hue from 0 to 359 that belongs to a peer id. */
+const met = new Map();
+const GOLDEN_ANGLE = 137.508;
+
+/** A hue for each peer, as far from those before it as it can be, in the order they are met. */
 export function hueOf(peerId) {
-  let hash = 2166136261;
-  for (const letter of String(peerId)) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619);
-  return Math.floor((hash >>> 0) * 137.508) % 360;
+  if (!met.has(peerId)) met.set(peerId, met.size);
+  return Math.round(155 + met.get(peerId) * GOLDEN_ANGLE) % 360;
 }
 
 /** The colour of a peer, readable on both themes. */

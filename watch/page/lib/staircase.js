@@ -6,9 +6,11 @@ import { plain, shortened } from "./text.js";
 
 const FULL_TURN = 2 * Math.PI;
 const LABELS = 26;
+const NAMED_ANYWHERE = 6;
+const NARROW = 560;
 
 /** Room around the picture, in CSS pixels. */
-export const marginsFor = (width) => ({ top: 18, right: width < 560 ? 14 : 22, bottom: 34, left: width < 560 ? 46 : 60 });
+export const marginsFor = (width) => ({ top: 18, right: width < NARROW ? 14 : 22, bottom: 34, left: width < NARROW ? 46 : 60 });
 
 /** Scales of a picture; `byTime` spreads the experiments over the clock. */
 export function scalesFor({ width, height, range, dots, total, byTime }) {
@@ -58,11 +60,11 @@ function axes(pen, { width, height, ink, scales: { x, y, m }, byTime, baseline, 
   pen.textAlign = "left";
   pen.textBaseline = "alphabetic";
   pen.fillText(yName, 4, m.top - 6);
-  level(pen, baseline, "baseline", { width, height, ink, y, m });
-  level(pen, goal, "goal", { width, height, ink, y, m });
+  level(pen, baseline, "baseline", "right", { width, height, ink, y, m });
+  level(pen, goal, "goal", "left", { width, height, ink, y, m });
 }
 
-function level(pen, value, name, { width, height, ink, y, m }) {
+function level(pen, value, name, side, { width, height, ink, y, m }) {
   if (value === null || value === undefined) return;
   const at = y(value);
   if (at < m.top || at > height - m.bottom) return;
@@ -72,8 +74,8 @@ function level(pen, value, name, { width, height, ink, y, m }) {
   stroke(pen, m.left, at, width - m.right, at);
   pen.restore();
   pen.fillStyle = ink.soft;
-  pen.textAlign = "right";
-  pen.fillText(`${name} ${metric(value)}`, width - m.right - 2, at - 6);
+  pen.textAlign = side;
+  pen.fillText(`${name} ${metric(value)}`, side === "right" ? width - m.right - 2 : m.left + 6, at - 6);
   pen.textAlign = "left";
 }
 
@@ -145,23 +147,26 @@ function wins(pen, { dots, colourOf, scales: { place }, ink, shown }) {
   }
 }
 
-/** Titles of the steps in the free half below the line, the newest first; none overlaps. */
-function labels(pen, { steps, scales: { place, m }, ink, width, height, up }) {
+/** Titles of the steps in the free half beyond the line, the longest steps first; none overlaps. */
+function labels(pen, { steps, baseline, scales: { place, m }, ink, width, height, up }) {
   const taken = steps.map((dot) => around(place(dot), 6));
   pen.textBaseline = "middle";
   let left = LABELS;
-  for (const dot of [...steps].reverse()) {
+  const length = (dot, index) => Math.abs(dot.value - (index ? steps[index - 1].value : (baseline ?? dot.value)));
+  const lengths = new Map(steps.map((dot, index) => [dot, length(dot, index)]));
+  for (const dot of [...steps].sort((a, b) => lengths.get(b) - lengths.get(a))) {
     if (!left) return;
-    const text = shortened(plain(dot.title), width < 560 ? 26 : 38);
+    const text = shortened(plain(dot.title), width < NARROW ? 26 : 38);
     const [x, y] = place(dot);
-    const box = freeBox(x, y, pen.measureText(text).width, { taken, width, height, m, up });
+    const wide = pen.measureText(text).width;
+    const room = { taken, width, height, m };
+    const box = freeBox(x, y, wide, up ? -1 : 1, room) ?? (width >= NARROW && left > LABELS - NAMED_ANYWHERE ? freeBox(x, y, wide, up ? 1 : -1, room) : null);
     if (!box) continue;
     taken.push(box);
     left -= 1;
-    const rightOf = box.x0 > x;
     pen.strokeStyle = ink.strong;
     pen.lineWidth = 1;
-    stroke(pen, x, y + (box.y < y ? -7 : 7), rightOf ? box.x0 - 1 : box.x1 + 1, box.y);
+    stroke(pen, x, y + (box.y < y ? -7 : 7), box.x0 > x ? box.x0 - 1 : box.x1 + 1, box.y);
     pen.textAlign = "left";
     pen.lineWidth = 3.5;
     pen.strokeStyle = ink.card;
@@ -173,12 +178,11 @@ function labels(pen, { steps, scales: { place, m }, ink, width, height, up }) {
 
 const around = ([x, y], size) => ({ x0: x - size, x1: x + size, y0: y - size, y1: y + size, y });
 
-function freeBox(x, y, textWidth, { taken, width, height, m, up }) {
-  const side = up ? -1 : 1;
+function freeBox(x, y, textWidth, side, { taken, width, height, m }) {
   const wide = textWidth + 4;
-  for (const offset of [14, 28, 44, 62, 84]) {
-    for (const [from, turn] of [[x - wide - 6, side], [x + 8, side], [x + 8, -side]]) {
-      const middle = y + turn * offset;
+  for (const offset of [14, 29, 44, 60, 78, 98]) {
+    for (const from of [x - wide - 6, x + 8]) {
+      const middle = y + side * offset;
       const box = { x0: from, x1: from + wide, y0: middle - 8, y1: middle + 8, y: middle };
       const inside = box.x0 > m.left + 2 && box.x1 < width - 4 && box.y0 > m.top && box.y1 < height - m.bottom - 2;
       if (inside && !taken.some((other) => box.x0 < other.x1 && other.x0 < box.x1 && box.y0 < other.y1 && other.y0 < box.y1)) return box;

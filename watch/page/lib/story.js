@@ -80,5 +80,5 @@ export function rangeOf(dots, steps, baseline, task) {
   const low = Math.min(...told);
   const high = Math.max(...told);
   const span = high - low || Math.abs(high) * 0.02 || 1e-6;
-  return task.direction === "maximize" ? [low - 0.3 * span, high + 0.12 * span] : [low - 0.12 * span, high + 0.3 * span];
+  return task.direction === "maximize" ? [low - 0.3 * span, high + 0.2 * span] : [low - 0.2 * span, high + 0.3 * span];
 }

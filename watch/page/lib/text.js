@@ -22,6 +22,9 @@ export function shortened(text, length) {
   return letters.length <= length ? text : letters.slice(0, length - 1).join("").trimEnd() + "…";
 }
 
+/** What a table says of a word that a peer may have written; undefined where nothing. */
+export const own = (table, word) => (Object.hasOwn(table, word) ? table[word] : undefined);
+
 /** The end of a record id, enough for `swarm show`. */
 export const shortId = (id) => String(id).slice(-10);
 

@@ -2,7 +2,7 @@
 // Law: what peers wrote passes through `plain` here or in the view, and class names are ours.
 import { html } from "../lib/ui.js";
 import { familyName, kindOf, peerColour } from "../lib/families.js";
-import { called, plain, shortened } from "../lib/text.js";
+import { called, own, plain, shortened } from "../lib/text.js";
 
 /** A section of the page with its heading; `tools` stand at its right. */
 export const Panel = ({ id, title, note, tools, size, children }) => html`
@@ -34,9 +34,9 @@ const STATES = {
 
 /** What the swarm believes of a win, as a mark and a word. */
 export function State({ state, replications }) {
-  const [mark, word, meaning] = STATES[state] ?? ["?", "unknown", ""];
+  const [mark, word, meaning] = own(STATES, state) ?? ["?", "unknown", ""];
   const times = state === "replicated" && replications ? ` ×${replications}` : "";
-  return html`<span class=${`state ${STATES[state] ? state : ""}`} title=${meaning}><span aria-hidden="true">${mark}</span>${word}${times}</span>`;
+  return html`<span class=${`state ${own(STATES, state) ? state : ""}`} title=${meaning}><span aria-hidden="true">${mark}</span>${word}${times}</span>`;
 }
 
 /** The six corners that stand for a peer. */
@@ -47,11 +47,10 @@ export const Hexagon = ({ peer, size = 14, dark }) => html`
 `;
 
 /** A peer by colour and name. */
-export const Who = ({ peer, nickname, dark, self }) => html`
+export const Who = ({ peer, nickname, dark }) => html`
   <span class="who" title=${peer}>
     <${Hexagon} peer=${peer} dark=${dark} />
     <bdi>${shortened(called(nickname, peer), 32)}</bdi>
-    ${self ? html`<span class="faint">(this node)</span>` : null}
   </span>
 `;
 

@@ -6,7 +6,7 @@ import { gainOf } from "../lib/story.js";
 import { plain, shortened } from "../lib/text.js";
 import { Choice, Empty, Family, IntervalBar, Panel, State, Who, winAddress } from "./bits.js";
 
-const FIRST = 12;
+const FIRST = 8;
 const MORE = 100;
 const NEW_MS = 6000;
 
@@ -24,7 +24,7 @@ export function Leaderboard({ store }) {
   return html`
     <${Panel} id="wins" title="Leaderboard" size="w8" note=${entries.length ? "changes that helped, best first" : ""} tools=${tools}>
       ${shown.length ? html`<${Table} entries=${shown.slice(0, rows)} task=${board.task} fresh=${fresh} self=${status?.peer_id} reach=${reachOf(entries, board.task)} />` : html`<${None} board=${board} state=${state} />`}
-      ${shown.length > rows ? html`<button type="button" class="button more" onClick=${() => setRows(rows === FIRST ? MORE : rows + MORE)}>Show ${count(Math.min(shown.length, rows === FIRST ? MORE : rows + MORE) - rows)} more of ${count(shown.length - rows)}</button>` : null}
+      ${shown.length > rows ? html`<button type="button" class="button more" onClick=${() => setRows(rows === FIRST ? MORE : rows + MORE)}>Show ${count(Math.min(shown.length, rows === FIRST ? MORE : rows + MORE) - rows)} more</button>` : null}
     <//>
   `;
 }
@@ -93,7 +93,7 @@ function Row({ entry, task, fresh, self, reach, clock, dark }) {
         <span class="number gain-text"><b>${signed(entry.effect)}</b> <span class="faint">${signed(entry.effect_low, 3)} … ${signed(entry.effect_high, 3)}</span></span>
       </td>
       <td role="cell" class="c-value number">${metric(entry.value)}</td>
-      <td role="cell" class="c-by"><${Who} peer=${entry.author} nickname=${entry.nickname} dark=${dark} self=${entry.author === self} /><span class="under faint">${age(Date.parse(entry.created_at), clock)}</span></td>
+      <td role="cell" class="c-by"><${Who} peer=${entry.author} nickname=${entry.nickname} dark=${dark} /><span class="under faint">${entry.author === self ? "this node, " : ""}${age(Date.parse(entry.created_at), clock)}</span></td>
     </tr>
   `;
 }

@@ -11,7 +11,7 @@ import { Empty, Panel, winAddress } from "./bits.js";
 
 const FEW = 60;
 const BOX = { width: 196, height: 48 };
-const LEAST_SCALE = 0.62;
+const LEAST_SCALE = 0.8;
 
 export function Lineage({ store }) {
   const lineage = useStore(store, (state) => state.lineage);

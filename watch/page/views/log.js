@@ -2,7 +2,7 @@
 // Law: every line is the node's own sentence; what it quotes of peers stays plain text.
 import { html, useMemo, useState, useStore } from "../lib/ui.js";
 import { clock, count, when } from "../lib/format.js";
-import { plain, shortened } from "../lib/text.js";
+import { own, plain, shortened } from "../lib/text.js";
 import { Choice, Empty, Panel, winAddress } from "./bits.js";
 
 const FIRST = 14;
@@ -34,7 +34,7 @@ export function Log({ store }) {
 
 function Line({ entry }) {
   const won = entry.event === "experiment_finished" && entry.outcome === "win";
-  const [mark, tone] = won ? ["★", "win"] : entry.event === "experiment_finished" ? ["–", "pair"] : (MARKS[entry.event] ?? ["·", "pair"]);
+  const [mark, tone] = won ? ["★", "win"] : entry.event === "experiment_finished" ? ["–", "pair"] : (own(MARKS, entry.event) ?? ["·", "pair"]);
   const text = shortened(plain(entry.text), 400);
   return html`
     <li class=${`log-${tone}`}>

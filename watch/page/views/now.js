@@ -3,15 +3,15 @@
 import { html, useNow, useStore } from "../lib/ui.js";
 import { count, counted, duration, metric, percent, signed } from "../lib/format.js";
 import { gainOf } from "../lib/story.js";
-import { called, plain, shortened } from "../lib/text.js";
+import { called, own, plain, shortened } from "../lib/text.js";
 import { Empty, Family, winAddress } from "./bits.js";
 
 export function Now({ store }) {
   const now = useStore(store, (state) => state.now);
   const status = useStore(store, (state) => state.status);
   const clock = useNow(1000);
-  const kinds = { experiment: "experiment", check: "check of a peer's win", baseline: "baseline" };
-  const note = now.length ? `${counted(now.length, now.every((each) => each.kind === now[0].kind) ? kinds[now[0].kind] ?? "run" : "run")}` : "";
+  const kinds = { experiment: "experiment", check: "check" };
+  const note = now.length && now[0].kind !== "baseline" ? `${counted(now.length, now.every((each) => each.kind === now[0].kind) ? own(kinds, now[0].kind) ?? "run" : "run")}` : "";
   return html`
     <section class="panel w5 tall now" id="now" aria-labelledby="now-title">
       <div class="panel-head">
@@ -35,7 +35,7 @@ const KIND = { experiment: "Trying", check: "Checking a peer's win", baseline: "
 
 function Doing({ doing, task, clock }) {
   const { kind, run, pairs = [] } = doing;
-  const head = doing.fresh ? "Found better; measuring again on fresh seeds" : (KIND[kind] ?? "Running");
+  const head = doing.fresh ? "Found better; measuring again on fresh seeds" : (own(KIND, kind) ?? "Running");
   return html`
     <article class=${`doing ${kind === "check" ? "check" : kind === "baseline" ? "first" : ""}`}>
       <p class="doing-head">

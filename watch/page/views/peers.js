@@ -2,14 +2,14 @@
 // Law: a peer is known by its id; its nickname is only what it calls itself.
 import { html, useNow, useState, useStore, useTheme } from "../lib/ui.js";
 import { age, count, counted } from "../lib/format.js";
-import { called, plain, shortened } from "../lib/text.js";
+import { called, own, plain, shortened } from "../lib/text.js";
 import { Empty, Hexagon, Panel } from "./bits.js";
 
 const FIRST = 8;
 const HARDWARE = { "cpu-laptop": "CPU, laptop", "cpu-server": "CPU, server", "gpu-small": "GPU, small", "gpu-large": "GPU, large", "gpu-datacenter": "GPU, data centre", "apple-silicon": "Apple silicon" };
 
 /** A hardware class for people; null where it is not known. */
-export const hardwareName = (hardware) => (hardware ? (HARDWARE[hardware] ?? shortened(plain(hardware), 24)) : "hardware not known yet");
+export const hardwareName = (hardware) => (hardware ? (own(HARDWARE, hardware) ?? shortened(plain(hardware), 24)) : "hardware not known yet");
 
 export function Peers({ store }) {
   const peers = useStore(store, (state) => state.peers);

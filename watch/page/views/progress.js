@@ -6,7 +6,7 @@ import { cssColour, familyColours, familyName, kindOf, peerColour } from "../lib
 import { age, count, counted, metric, signed } from "../lib/format.js";
 import { draw, scalesFor } from "../lib/staircase.js";
 import { baselineOf, dotsOf, rangeOf, statesOf, stepsOf } from "../lib/story.js";
-import { called, plain, shortened } from "../lib/text.js";
+import { called, own, plain, shortened } from "../lib/text.js";
 import { Choice, Empty, Hexagon, Panel, winAddress } from "./bits.js";
 
 const REACH = 26;
@@ -113,7 +113,7 @@ function useReach({ tree, scales, story, setNear, near }) {
 const OUTCOMES = { win: "kept", no_gain: "no gain", equal: "the same script", crashed: "crashed", timed_out: "took too long", out_of_memory: "out of memory", diverged: "diverged", dropped: "dropped" };
 
 const describe = (dot) =>
-  `Experiment ${dot.number}: ${shortened(plain(dot.title), 90)}, by ${called(dot.nickname, dot.author)}, ${plain(familyName(dot.family))}: ${metric(dot.value)}, ${signed(dot.effect)} against its base; ${dot.state ?? OUTCOMES[dot.outcome] ?? ""}.`;
+  `Experiment ${dot.number}: ${shortened(plain(dot.title), 90)}, by ${called(dot.nickname, dot.author)}, ${plain(familyName(dot.family))}: ${metric(dot.value)}, ${signed(dot.effect)} against its base; ${dot.state ?? own(OUTCOMES, dot.outcome) ?? ""}.`;
 
 function Tip({ dot, at: [x, y], width }) {
   const left = Math.min(Math.max(8, x - 130), width - 268);
@@ -123,7 +123,7 @@ function Tip({ dot, at: [x, y], width }) {
       <b><bdi>${shortened(plain(dot.title), 80)}</bdi></b>
       <span class="number">${metric(dot.value)} <span class="soft">(${signed(dot.effect)} in ${counted(dot.pairs, "pair")})</span></span>
       <span class="soft"><bdi>${shortened(called(dot.nickname, dot.author), 28)}</bdi> · <bdi>${shortened(plain(familyName(dot.family)), 24)}</bdi> · ${age(dot.time, Date.now())}</span>
-      <span class="soft">#${count(dot.number)} · ${dot.state ?? OUTCOMES[dot.outcome] ?? ""}${dot.record ? " · click to open" : ""}</span>
+      <span class="soft">#${count(dot.number)} · ${dot.state ?? own(OUTCOMES, dot.outcome) ?? ""}${dot.record ? " · click to open" : ""}</span>
     </div>
     <svg class="ring" width="20" height="20" style=${{ left: `${x - 10}px`, top: `${y - 10}px` }} aria-hidden="true"><circle cx="10" cy="10" r="8"></circle></svg>
   `;
