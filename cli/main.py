@@ -183,6 +183,26 @@ def replay(
 
 
 @app.command()
+def strategy(
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    hardware: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="As if on other hardware: gpu-datacenter, gpu-large, gpu-small, apple-silicon, "
+            "cpu-server or cpu-laptop.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """What this node would try next, with what odds, and why."""
+    from cli.strategy import strategy
+
+    strategy(home_root(home), hardware=hardware, as_json=as_json)
+
+
+@app.command()
 def best(
     home: HomeOption = None,
     output: Annotated[

@@ -12,7 +12,7 @@ from dataclasses import replace
 from heapq import merge
 
 from experiments.findings import Author
-from experiments.history import History
+from experiments.history import Past
 from experiments.memory import Memory
 from experiments.opinions import Opinions
 from experiments.outlook import Outlook, look_ahead
@@ -55,7 +55,7 @@ class Chooser:
     def __init__(
         self,
         task: Task,
-        history: History,
+        history: Past,
         proposers: Sequence[Proposer],
         swarm: Swarm,
         memory: Memory,
@@ -93,6 +93,11 @@ class Chooser:
         if chosen is not None:
             self._tried.add(_key(chosen[0]))
         return chosen
+
+    def leave_running(self) -> None:
+        """What was begun runs now, elsewhere: it is neither taken up nor tried again here."""
+        self._tried |= {_key(hypothesis) for hypothesis in self.interrupted}
+        self.interrupted.clear()
 
     def outlook(self, champion: Champion) -> Outlook:
         """How likely each family of ideas is to be tried next, and why."""

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from swarm.canonical import CanonicalError, pack, unpack
 from swarm.records import Pair, Trial
@@ -37,6 +37,14 @@ _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 class HistoryError(Exception):
     """The history cannot be used; the message names the file and the fix."""
+
+
+class Past(Protocol):
+    """A node's finished experiments, to be looked at."""
+
+    def all(self) -> list[Trial]:
+        """Every trial, oldest first."""
+        ...
 
 
 class History:
