@@ -26,6 +26,7 @@ EXPLAINED = (
     ("gossip.transport", "TransportError"),
     ("swarm.bounds", "BoundsError"),
     ("swarm.invite", "InviteError"),
+    ("swarm.priors", "PriorsError"),
     ("swarm.task", "TaskError"),
 )
 """Where each such error is defined, and its name; compared as text, so that
