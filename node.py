@@ -212,13 +212,12 @@ class Node:
             task=self._task,
             peer_id=self._author.peer_id,
             nickname=self._author.nickname,
-            hardware_class=self._author.hardware_class,
             board=lambda: self.board,
             status=self._status,
             trials=self._history.all,
             records=partial(whole_records, self._watched),
             connected=lambda: self._network.connected,
-            running_of=self._running_of,
+            presences=self.presences,
             anchors=self.anchors,
             odds=self._odds,
         )
@@ -339,9 +338,6 @@ class Node:
             Odds(each.family, each.probability, each.trials, each.wins, each.why)
             for each in self._research.outlook()
         ]
-
-    def _running_of(self, peer: PeerId) -> Sequence[str] | None:
-        return next((each.running for each in self.presences() if each.author == peer), None)
 
     # What research asks of the rest (`experiments.outside.Swarm`)
 

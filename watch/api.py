@@ -42,6 +42,7 @@ from watch.metrics import CONTENT_TYPE
 from watch.peers import Here, peers_document
 from watch.pulse import Look, Pulse
 from watch.query import Query, QueryError
+from watch.rested import Rested
 from watch.source import Source
 from watch.standing import Standing
 from watch.tried_index import TriedIndex, Wanted
@@ -82,6 +83,7 @@ class Api:
         self._about = about
         self._yardstick = Yardstick.of(source.task)
         self._tried = TriedIndex(source.records, source.peer_id, source.nickname)
+        self._odds = Rested(source.odds)
 
     def app(self) -> ASGIApp:
         """The API and the page as one ASGI application."""
@@ -210,13 +212,15 @@ class Api:
     async def peers(self, request: Request) -> Response:
         """Who takes part."""
         _query(request)
-        source, own, hardware = self._source, self._source.trials(), self._hardware_class()
+        source, own, status = self._source, self._source.trials(), self._source.status()
+        hardware = str(status["hardware_class"])
         here = Here(
             source.peer_id,
             source.nickname,
             hardware,
+            cast("list[str]", status["running_titles"]),
             frozenset(source.connected()),
-            source.running_of,
+            source.presences(),
         )
 
         def make(look: Look) -> bytes:
@@ -229,7 +233,7 @@ class Api:
     async def strategy(self, request: Request) -> Response:
         """What this node would try next, and why."""
         _query(request)
-        odds = self._source.odds()
+        odds = self._odds.read()
         rows = None if odds is None else [asdict(each) for each in odds]
         document = {"hardware_class": self._hardware_class(), "odds": rows}
         return _respond(request, to_json(document))

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
 
+import trio
+
 from swarm.leaderboard import Entry
 from watch.event_stream import Streams
 from watch.feed import Feed
@@ -51,6 +53,8 @@ def readings(
     best = entries[0].value if entries else None
     yield "best_value", "Metric of the leading finding, in the task's unit", {}, best
     yield "baseline_value", "Metric of the baseline as measured here", {}, feed.baseline
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    yield "tasks", "Tasks in the node's loop", {}, tasks
     yield "watch_streams", "Event streams open now", {}, streams.open
     yield "watch_dropped_clients", "Clients cut off, since the start", {}, dropped
 

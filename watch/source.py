@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from swarm.board import Board
 from swarm.records import PeerId, Record, RecordId, Trial
+from swarm.signals import Presence
 from swarm.task import Task
 
 
@@ -31,17 +32,17 @@ class Source:
     """
     One running node, to be looked at.
 
-    All but `records` are quick and called in the event loop; `records` reads the disk
-    and is called in one thread at a time.
+    All but `records` are called in the event loop, `odds` seldom, since it takes a
+    while; `records` reads the disk and is called in one thread at a time.
 
     Attributes:
-        task, peer_id, nickname, hardware_class: What it works on, and who it is.
+        task, peer_id, nickname: What it works on, and who it is.
         board: What it knows; a value that does not change.
         status: What it says of itself in its home (`watch.status`).
         trials: Its own experiments, the oldest first; the list only grows.
         records: Those of the wanted records that are kept, whole.
         connected: The peers it is connected to.
-        running_of: Titles of what a peer runs now; None where it has not said.
+        presences: What peers have said of themselves of late.
         anchors: Whose replications it believes from the start, its own included.
         odds: Of each family of ideas, the likeliest first; None before research begins.
     """
@@ -49,12 +50,11 @@ class Source:
     task: Task
     peer_id: PeerId
     nickname: str
-    hardware_class: str
     board: Callable[[], Board]
     status: Callable[[], dict[str, object]]
     trials: Callable[[], Sequence[Trial]]
     records: Callable[[Sequence[RecordId]], Mapping[RecordId, Record]]
     connected: Callable[[], Sequence[PeerId]]
-    running_of: Callable[[PeerId], Sequence[str] | None]
+    presences: Callable[[], Sequence[Presence]]
     anchors: Callable[[], frozenset[PeerId]]
     odds: Callable[[], Sequence[Odds] | None]

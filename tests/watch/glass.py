@@ -15,6 +15,7 @@ import trio
 from swarm import events
 from swarm.board import Board
 from swarm.records import PeerId, Record, RecordId, Trial
+from swarm.signals import Presence
 from tests.cli.toy_homes import TASK, id_of
 from tests.gossip.waiting import until
 from tests.swarm.record_samples import ANN, BOB, NOW_MS
@@ -23,6 +24,18 @@ from watch.source import Odds, Source
 from watch.status import status_document, task_document, topic_document
 
 PATIENCE_SECONDS = 60.0
+PRESENCE = Presence(
+    author=BOB.peer_id,
+    nickname="bob",
+    topic=TASK.topic,
+    task=TASK.id,
+    created_at_ms=NOW_MS,
+    hardware_class="gpu-large",
+    device="a device",
+    experiments=7,
+    wins=1,
+    running=("an idea",),
+)
 
 
 @dataclass
@@ -52,13 +65,12 @@ class Stage:
             task=TASK,
             peer_id=ANN.peer_id,
             nickname="ann",
-            hardware_class="cpu-laptop",
             board=self._board,
             status=self._status,
             trials=lambda: self.trials,
             records=self._records,
             connected=lambda: self.connected,
-            running_of=lambda peer: ["an idea"] if peer == BOB.peer_id else None,
+            presences=lambda: [PRESENCE],
             anchors=lambda: frozenset({ANN.peer_id}),
             odds=lambda: self.odds,
         )

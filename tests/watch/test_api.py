@@ -146,6 +146,7 @@ async def test_who_takes_part(tmp_path: Path) -> None:
         me, bob, *others = shown["peers"]
         assert (me["self"], me["nickname"], me["wins"]) == (True, "ann", 1)
         assert (bob["connected"], bob["trials"], bob["running"]) == (True, 3, ["an idea"])
+        assert (bob["hardware_class"], bob["device"]) == ("gpu-large", "a device")
         assert [peer["replications"] for peer in others] == [1, 1, 1]
         assert not any(peer["connected"] for peer in others)
 
