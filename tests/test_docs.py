@@ -17,6 +17,7 @@ import pytest
 from experiments.sandbox import all_sandboxes
 from swarm import admission, envelope, records
 from swarm.task import parse_task
+from swarm.topic import TopicKey
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
@@ -148,3 +149,11 @@ def test_the_example_script_prints_its_metric(tmp_path: Path) -> None:
     ]
     assert all(re.fullmatch(r"loss: [\d.e+-]+\n", output) for output in outputs)
     assert outputs[0] == outputs[1] != outputs[2]
+
+
+def test_the_page_on_topics_has_the_derivations_of_the_code() -> None:
+    """Its test vector, which other clients are written against."""
+    key = TopicKey(bytes(range(16)), 1, bytes(range(32)))
+    text = page("topics.md")
+    for derived in (key.wire_topic, key.dht_key.hex(), key.pre_shared_key, key.scope("x").topic):
+        assert f"  {derived}\n" in text
