@@ -10,18 +10,19 @@ Law: a pure function of its arguments, and well-formed XML whatever peers wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from html import escape
 
 from swarm.leaderboard import Entry
 from swarm.lineage import Linked
-from swarm.records import RecordId
+from swarm.records import PeerId, RecordId
 from swarm.visible_text import plain, short_id, shortened
 from watch.plot import colour
 
 ROWS_AT_MOST = 300
+LANES_AT_MOST = 24
 _ROW, _LANE, _TOP, _LEFT, _TEXT = 30, 18, 56, 26, 24
 _TITLE_LENGTH, _PER_LETTER = 62, 7.3
 _INK, _QUIET, _LINE, _TRUNK, _PAPER = "#1f2933", "#6b7680", "#b8c0c8", "#1f2933", "#ffffff"
@@ -51,6 +52,16 @@ class Layout:
     width: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Win:
+    """A win as it is drawn; `far`: there are wins between it and its base that are not."""
+
+    author: PeerId
+    base: RecordId | None
+    parents: tuple[RecordId, ...]
+    far: bool
+
+
 def layout(
     wins: Mapping[RecordId, Linked], leader: RecordId | None, made_at: Mapping[RecordId, int]
 ) -> Layout:
@@ -73,13 +84,20 @@ def layout(
         if record in lanes:
             continue
         line = _line(record, wins, rows, lanes)
-        base = wins[record].base
-        start = at[base] if base is not None and base in at else -1
-        lane = next((n for n, end in enumerate(ends) if n and end <= start), len(ends))
+        start = _above(wins[record].base, at, at[record])
+        free = (n for n, end in enumerate(ends) if n and end <= start)
+        lane = min(next(free, len(ends)), LANES_AT_MOST - 1)
         ends += [0] * (lane + 1 - len(ends))
-        ends[lane] = at[line[-1]]
+        ends[lane] = max(ends[lane], at[line[-1]])
         lanes |= dict.fromkeys(line, lane)
     return Layout(tuple(rows), lanes, len(ends))
+
+
+def _above(base: RecordId | None, at: Mapping[RecordId, int], row: int) -> int:
+    """The row from which a line comes down to `row`; the one above where it comes from nowhere."""
+    if base is None:
+        return -1
+    return at.get(base, row - 1)
 
 
 def lineage_svg(
@@ -98,7 +116,8 @@ def lineage_svg(
     """
     shown = _shown(wins, entries, leader)
     known = {entry.record: entry for entry in entries}
-    place = layout({record: wins[record] for record in shown}, leader, made_at)
+    drawn = _reduced(wins, shown)
+    place = layout(drawn, leader, made_at)
     width = round(_LEFT + place.width * _LANE + _TEXT + (_TITLE_LENGTH + 46) * _PER_LETTER)
     left_out = len(known) - len(shown)
     height = _TOP + (len(place.rows) + 1 + (left_out > 0)) * _ROW + 16
@@ -108,15 +127,20 @@ def lineage_svg(
         f"<title>{_safe(title)}: who built on whom</title>",
         f'<rect width="{width}" height="{height}" fill="{_PAPER}"/>',
         _words(_LEFT - 10, 26, f"{plain(title)}: who built on whom", size=16, weight=700),
-        _words(_LEFT - 10, 45, "solid: built on · dashed: folded in · colour: kind of idea",
-               size=12, tint=_QUIET),
-        *_edges(place, wins, leader),
+        _words(_LEFT - 10, 45, _key(drawn.values()), size=12, tint=_QUIET),
+        *_edges(place, drawn, leader),
         *_rows(place, known),
     ]  # fmt: skip
     if left_out > 0:
         y = _TOP + (len(place.rows) + 1) * _ROW + 12
         parts.append(_words(_LEFT, y, f"{left_out:,} more wins are not drawn", tint=_QUIET))
     return "\n".join([*parts, "</svg>\n"])
+
+
+def _key(wins: Iterable[_Win]) -> str:
+    """What the lines mean."""
+    far = " · dotted: wins between are not drawn" if any(win.far for win in wins) else ""
+    return f"solid: built on{far} · dashed: folded in · colour: kind of idea"
 
 
 def _in_order(wins: Mapping[RecordId, Linked], made_at: Mapping[RecordId, int]) -> list[RecordId]:
@@ -176,9 +200,19 @@ def _shown(
     return {record for record in shown if record in known}
 
 
-def _edges(
-    place: Layout, wins: Mapping[RecordId, Linked], leader: RecordId | None
-) -> Iterator[str]:
+def _reduced(wins: Mapping[RecordId, Linked], shown: Collection[RecordId]) -> dict[RecordId, _Win]:
+    """The wins to draw; one whose base is not drawn hangs on the nearest that is."""
+    reduced: dict[RecordId, _Win] = {}
+    for record in shown:
+        win = wins[record]
+        base = win.base
+        while base is not None and base not in shown and base in wins:
+            base = wins[base].base
+        reduced[record] = _Win(win.author, base, win.parents, base != win.base)
+    return reduced
+
+
+def _edges(place: Layout, wins: Mapping[RecordId, _Win], leader: RecordId | None) -> Iterator[str]:
     at = {record: row for row, record in enumerate(place.rows)}
     trunk = {record for record, lane in place.lanes.items() if lane == 0 and leader is not None}
     later: list[str] = []
@@ -195,7 +229,8 @@ def _edges(
             path = f"M{x} {from_y}V{y}"
         tint, wide = (_TRUNK, 2.6) if record in trunk else (_LINE, 1.8)
         if based:
-            line = f'<path d="{path}" fill="none" stroke="{tint}" stroke-width="{wide}"/>'
+            gap = ' stroke-dasharray="1 5"' if win.far else ""
+            line = f'<path d="{path}" fill="none" stroke="{tint}" stroke-width="{wide}"{gap}/>'
             later.append(line) if record in trunk else (yield line)
         for fold in win.parents:
             if fold in at:

@@ -30,6 +30,8 @@ LABELS_AT_MOST = 28
 _TITLE_LENGTH = 44
 _SLOPE_DEGREES = 30
 _POINTS = 8.5
+_ROOMY = 400
+"""Experiments that have room for large dots."""
 _INK, _QUIET, _GRID, _PAPER = "#1f2933", "#6b7680", "#e6e9ec", "#ffffff"
 
 
@@ -100,16 +102,31 @@ def _summary(picture: Picture) -> str:
 
 
 def _dots(axes: Axes, picture: Picture) -> None:
+    size = _dot_size(picture)
     tried = [dot for dot in picture.dots if dot.state is None]
     kept = [dot for dot in picture.dots if dot.state in BELIEVED]
     doubtful = [dot for dot in picture.dots if dot.state not in (None, *BELIEVED)]
-    _scatter(axes, _inside(tried, picture), s=26, alpha=0.45, linewidths=0, zorder=2)
-    _scatter(axes, _inside(doubtful, picture), s=44, marker="x", linewidths=1.4, zorder=3)
-    _scatter(axes, _inside(kept, picture), s=62, edgecolors=_PAPER, linewidths=1.2, zorder=5)
+    _scatter(axes, _inside(tried, picture), s=26 * size, alpha=0.45, linewidths=0, zorder=2)
+    _scatter(axes, _inside(doubtful, picture), s=44 * size, marker="x", linewidths=1.4, zorder=3)
+    _scatter(
+        axes,
+        _inside(kept, picture),
+        s=62 * size,
+        edgecolors=_PAPER,
+        linewidths=1.2 * size,
+        zorder=5,
+    )
     replicated = [dot for dot in kept if dot.state == "replicated"]
     xs, ys = _places(replicated)
     axes.scatter(
-        xs, ys, s=150, facecolors="none", edgecolors=_INK, linewidths=1.3, zorder=4, clip_on=False
+        xs,
+        ys,
+        s=150 * size,
+        facecolors="none",
+        edgecolors=_INK,
+        linewidths=1.3,
+        zorder=4,
+        clip_on=False,
     )
     beyond = [dot for dot in tried if not picture.bottom <= dot.value <= picture.top]
     for above, marker in ((True, "^"), (False, "v")):
@@ -119,7 +136,7 @@ def _dots(axes: Axes, picture: Picture) -> None:
             [dot.number for dot in side],
             [edge] * len(side),
             c=[colour(dot.tried.family) for dot in side],
-            s=18,
+            s=18 * size,
             marker=marker,
             alpha=0.5,
             linewidths=0,
@@ -129,12 +146,17 @@ def _dots(axes: Axes, picture: Picture) -> None:
     axes.scatter(
         picture.failed,
         [worse] * len(picture.failed),
-        s=22,
+        s=22 * size,
         marker="x",
         color=_QUIET,
         linewidths=1,
         clip_on=False,
     )
+
+
+def _dot_size(picture: Picture) -> float:
+    """Of a dot's area, so much is left where there are many."""
+    return min(1.0, max(0.15, _ROOMY / max(picture.experiments, 1)))
 
 
 def _scatter(axes: Axes, dots: Sequence[Dot], **style: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.export import export
@@ -190,6 +190,7 @@ def test_no_text_of_a_peer_becomes_a_header_a_trailer_or_a_name(tmp_path: Path) 
     assert not set(git(out, "log", "--branches")) & set("\x1b\x00\u202e\u200b\u2028\U000e0041")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_nickname_makes_one_header_line(name: str) -> None:
     line = Signature(name, "x@y", 1_234).line()

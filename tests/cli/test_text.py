@@ -4,19 +4,21 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.text import plain, plain_lines, shortened
 from swarm.visible_text import MARKS_AT_MOST, slug
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_that_steers_a_terminal_comes_through(text: str) -> None:
     for line in [plain(text), *plain_lines(text)]:
         assert not [letter for letter in line if unicodedata.category(letter) in ("Cc", "Cf", "Cs")]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=("L", "N", "P", "S"))))
 def test_what_can_be_seen_is_kept(text: str) -> None:
     assert plain(text) == text
@@ -38,6 +40,7 @@ def test_a_letter_cannot_smear_over_the_lines_above(between: str) -> None:
     assert shown == "a" + "\u0301" * MARKS_AT_MOST + "b"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_slug_is_a_name_on_every_system(text: str) -> None:
     assert re.fullmatch(r"([a-z0-9]+(-[a-z0-9]+)*)?", slug(text))
