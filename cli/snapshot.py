@@ -77,6 +77,8 @@ class Snapshot:
     peers: int
     uptime_seconds: float | None
     listen_addrs: tuple[str, ...]
+    watch: str | None
+    """Where its page and API are served, on this machine."""
     now: tuple[str, ...]
     """Titles of the experiments that run now."""
 
@@ -122,6 +124,7 @@ def take_snapshot(root: Path) -> Snapshot:
         peers=_count(said, "peers") if live else 0,
         uptime_seconds=_number(said.get("uptime_seconds")) if live else None,
         listen_addrs=_texts(said, "listen_addrs") if live else (),
+        watch=_text(said, "watch") if live else None,
         now=_texts(said, "running_titles") if live else (),
     )
 

@@ -53,6 +53,7 @@ def document(snapshot: Snapshot) -> dict[str, object]:
         "peers": snapshot.peers,
         "uptime_seconds": snapshot.uptime_seconds,
         "listen_addrs": list(snapshot.listen_addrs),
+        "watch": snapshot.watch,
         "home": str(snapshot.home.root),
     }
 
@@ -70,6 +71,8 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
     }
     if snapshot.nickname:
         rows["nickname"] = plain(snapshot.nickname)
+    if snapshot.watch:
+        rows["watch"] = plain(snapshot.watch)
     if snapshot.now:
         rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
     return rows

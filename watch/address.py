@@ -84,6 +84,29 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def local_name(host: str) -> str:
+    """By what a program of this machine reaches what listens at an address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def outer_name(host: str) -> str:
+    """
+    By what another machine reaches it: the address this one has on its network.
+
+    Nothing is sent; the kernel is asked which address it would send from.
+    """
+    elsewhere = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
+    if host not in elsewhere:
+        return host
+    family, somebody = elsewhere[host]
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((somebody, 9))
+        except OSError:
+            return local_name(host)
+        return str(asking.getsockname()[0])
+
+
 def token_in(path: Path) -> str:
     """
     The token in a file, made with mode 0600 where there is none.

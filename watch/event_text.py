@@ -61,7 +61,8 @@ def effect_document(effect: Effect) -> dict[str, float]:
 
 def text_of(event: events.Event) -> str:
     """An event in one line."""
-    return _TEXTS[type(event)](event)
+    said = _TEXTS.get(type(event))
+    return name_of(event).replace("_", " ") if said is None else said(event)
 
 
 def _started(event: events.Started) -> str:

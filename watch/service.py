@@ -19,7 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from swarm import events
 from swarm.leaderboard import Entry
-from watch.address import Address, WatchError, bind, read_address, token_in
+from watch.address import (
+    Address,
+    WatchError,
+    bind,
+    local_name,
+    outer_name,
+    read_address,
+    token_in,
+)
 from watch.api import Api
 from watch.event_stream import STREAMS, Streams
 from watch.feed import Feed
@@ -77,8 +85,11 @@ class Watch:
     def note(self, event: events.Event) -> None:
         """Pass an event on, and keep it for those who look."""
         self._report(event)
-        self._feed.note(event)
-        self._metrics.note(event)
+        try:
+            self._feed.note(event)
+            self._metrics.note(event)
+        except Exception:  # noqa: BLE001 - whoever tells of something needs no listener
+            _log.exception("an event was not kept: %s", type(event).__name__)
 
     async def serve(self, source: Source) -> None:
         """Answer for ever; what goes wrong ends here."""
@@ -93,12 +104,12 @@ class Watch:
             await trio.sleep(self._again_seconds)
 
     async def _serve(self, source: Source, address: Address) -> None:
-        listening, said = bind(address)
+        listening, moved = bind(address)
         token = None if is_loopback(address.host) else token_in(self._token_file)
         host, port = listening.getsockname()[:2]
-        self.url = f"http://{_in_url(host)}:{port}"
-        shown = self.url if token is None else f"{self.url}/?token={token}"
-        self._report(events.Watching(shown, said))
+        self.url = _url(local_name(host), port)
+        shown = self.url if token is None else f"{_url(outer_name(host), port)}/?token={token}"
+        self._report(events.Watching(shown, moved))
         pulse = Pulse(source, self._feed, self._pulse_seconds)
         streams = Streams(self._feed, pulse, self._streams)
 
@@ -141,5 +152,5 @@ class _Contained:
             _log.exception("an answer failed: %s", scope.get("path"))
 
 
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

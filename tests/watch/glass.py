@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import h11
 import trio
@@ -135,8 +136,13 @@ class Glass:
         [said] = [event.url for event in self.told if isinstance(event, events.Watching)]
         return said
 
+    @property
+    def host(self) -> str:
+        """An address of this machine at which it listens."""
+        return str(urlsplit(self.watch.url or "").hostname)
+
     async def connect(self) -> trio.SocketStream:
-        return await trio.open_tcp_stream("127.0.0.1", self.port)
+        return await trio.open_tcp_stream(self.host, self.port)
 
     async def ask(
         self,

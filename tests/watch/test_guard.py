@@ -125,6 +125,13 @@ async def test_other_machines_need_the_token(tmp_path: Path) -> None:
         assert (await seen.ask(f"/?token={token}", {"Host": "192.168.1.5"})).status == 303
 
 
+async def test_the_printed_address_is_one_that_others_can_use(tmp_path: Path) -> None:
+    """Not the wildcard; programs of this machine are told of loopback, without the token."""
+    async with glass(Stage(), tmp_path, api=MACHINE) as seen:
+        assert urlsplit(seen.address).hostname not in ("0.0.0.0", None)
+        assert seen.watch.url == f"http://127.0.0.1:{seen.port}"
+
+
 async def test_the_printed_address_lets_a_browser_in(tmp_path: Path) -> None:
     """It stores a cookie that no script reads, and the token leaves the address."""
     async with glass(Stage(), tmp_path, api=MACHINE) as seen:
