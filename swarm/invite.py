@@ -89,8 +89,13 @@ def write_invite(invite: Invite) -> str:
     """
     payload = _payload(invite)
     _invite(payload)
-    body = b32encode(payload + _checksum(VERSION, payload)).decode().rstrip("=").lower()
-    return f"swarm{VERSION}-{body}"
+    return line_of(payload)
+
+
+def line_of(payload: bytes, version: int = VERSION) -> str:
+    """The line with a good checksum around a payload, whatever that holds."""
+    body = b32encode(payload + _checksum(version, payload)).decode().rstrip("=").lower()
+    return f"swarm{version}-{body}"
 
 
 def read_invite(text: str) -> Invite:

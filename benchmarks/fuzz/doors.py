@@ -1,7 +1,7 @@
 """
 The doors: each takes bytes of a stranger and gives a value or its one typed error.
 
-A private topic's invite and an LLM's answer will be two more; neither exists yet.
+An LLM's answer will be one more; it does not exist yet.
 
 `python -m benchmarks.bench_fuzz` throws a million inputs at each, guided by
 coverage; `tests/contracts/test_doors.py` throws a few hundred.
@@ -35,6 +35,7 @@ from swarm.canonical import pack, unpack
 from swarm.diff import DiffError, apply_diff
 from swarm.envelope import MAX_ENVELOPE_BYTES, EnvelopeError, open_envelope
 from swarm.grade import grade
+from swarm.invite import InviteError, line_of, read_invite
 from swarm.records import RecordError, decode, encode
 from swarm.settings_block import SettingsBlockError, read_settings
 from swarm.task import TaskError, declared_files, parse_task
@@ -221,6 +222,18 @@ def _read_script(data: bytes) -> object:
     return read_settings(data)
 
 
+def _read_invite(data: bytes) -> object:
+    return read_invite(data.decode(errors="replace"))
+
+
+def _edit_invite(example: bytes, source: Source) -> bytes:
+    """An invite to something else, its checksum made good again; or one with a slip in it."""
+    if source.below(3):
+        return line_of(_edit_packed(_INVITED, source)).encode()
+    at = source.below(len(example))
+    return example[:at] + source.raw(source.below(3)) + example[at + source.below(2) :]
+
+
 _GRADED = parse_task(_TASK.encode(), _TASK_FILES)
 _SYNC = (
     *(
@@ -237,7 +250,21 @@ _SYNC = (
     write_records(Records((b"one", b"two"), 3)),
 )
 
+_INVITED = pack(
+    {
+        "addrs": [[ANN.peer_id, ["/ip4/192.0.2.7/tcp/4001", "/dns4/lab.example/tcp/1"]]],
+        "closed": False,
+        "epoch": 1,
+        "expires": 1_800_000_000,
+        "id": bytes(16),
+        "name": "lab",
+        "secret": bytes(32),
+        "task": SCOPE.task,
+    }
+)
+
 DOORS: tuple[Door, ...] = (
+    Door("invite", _read_invite, InviteError, (line_of(_INVITED).encode(),), _edit_invite),
     Door(
         "envelope",
         open_envelope,
