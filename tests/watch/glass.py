@@ -243,6 +243,7 @@ async def glass(
     api: str = "127.0.0.1:0",
     streams: int = 256,
     stall_seconds: float = 30.0,
+    pulse_seconds: float = 0.1,
 ) -> AsyncGenerator[Glass]:
     """An API before that stage, for as long as the block."""
     told: list[events.Event] = []
@@ -254,7 +255,7 @@ async def glass(
         streams=streams,
         stall_seconds=stall_seconds,
         again_seconds=0.1,
-        pulse_seconds=0.1,
+        pulse_seconds=pulse_seconds,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.serve, stage.source())
