@@ -26,7 +26,7 @@ from swarm.ladder import step_nano
 from swarm.lineage import Incomplete, InvalidWin
 from swarm.newcomers import Piece, Spending
 from swarm.records import RecordId, from_nano
-from swarm.replication import next_win, open_wins, reputations
+from swarm.replication import OpenWin, next_win, open_wins, reputations
 from swarm.statistics import Effect, paired_effect
 from swarm.task import Task
 from swarm.validation import challenge_message
@@ -108,13 +108,15 @@ class Checks:
     def _next(self, *, sparing: bool) -> RecordId | None:
         """The win to check now; `sparing` keeps newcomers to their share."""
         board, own = self._swarm.board, self._author.peer_id
-        authors = self._opinions.known()
-        anyone = not sparing or self._spending.has_room_for_newcomers(authors)
         waiting = [
             win
-            for win in open_wins(board, self._opinions.neutral(), own, self._yardstick)
-            if win.record not in self._under_way and (anyone or win.author in authors)
+            for win in open_wins(
+                board, self._opinions.neutral(), self._opinions.mine(), own, self._yardstick
+            )
+            if win.record not in self._under_way
         ]
+        if sparing:
+            waiting = self._without_a_crowd(waiting)
         known = reputations(board, self._opinions.mine())
         peers, uniform = self._swarm.peers(), self._uniform
         while (chosen := next_win(waiting, known, peers=peers, uniform=uniform)) is not None:
@@ -122,6 +124,15 @@ class Checks:
                 return chosen.record
             waiting.remove(chosen)
         return None
+
+    def _without_a_crowd(self, waiting: Sequence[OpenWin]) -> list[OpenWin]:
+        """Those of authors who are known, and of one newcomer while newcomers have room."""
+        welcome = self._opinions.known()
+        if self._spending.has_room_for_newcomers(welcome):
+            authors = {win.author for win in waiting}
+            drawn = self._opinions.one_newcomer(authors, {}, self._uniform)
+            welcome |= {drawn} if drawn else set()
+        return [win for win in waiting if win.author in welcome]
 
     def done(self, record: RecordId) -> bool:
         """Whether this node has published what it saw of a win."""

@@ -20,9 +20,10 @@ from experiments.outside import Swarm
 from experiments.priors import load_priors
 from experiments.proposers import Champion, Proposer, Situation
 from experiments.proposers.known import foldable_wins
+from experiments.welcome import Welcome
 from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
-from swarm.newcomers import Piece, Spending
+from swarm.newcomers import Spending
 from swarm.priors import Prior, prior_of
 from swarm.repeats import Key, held_by_others, is_left_alone
 from swarm.seen import SeenTrial
@@ -77,7 +78,7 @@ class Chooser:
         self._search = search
         self._bounds = search.bounds
         self._opinions = opinions
-        self._spending = spending
+        self._welcome = Welcome(swarm, history, opinions, spending, search.fold_share, uniform)
         self._code_allowed = code_allowed
         self._workers = workers
         self._uniform = uniform
@@ -181,10 +182,15 @@ class Chooser:
         """What proposers may look at now, and who has something to propose."""
         self._passed.clear()
         everything = self._situation(champion)
-        situation = self._sparing(everything)
-        if offers := self._offers(situation):
-            return situation, offers
-        return everything, self._offers(everything)
+        for situation in self._welcome.in_turn(everything):
+            if situation.wins and not self._can_fold(situation):
+                continue
+            if offers := self._offers(situation):
+                return situation, offers
+        return everything, {}
+
+    def _can_fold(self, situation: Situation) -> bool:
+        return any(each.name == "fold" and each.families(situation) for each in self._proposers)
 
     def _offers(self, situation: Situation) -> dict[str, Proposer]:
         return {
@@ -193,16 +199,6 @@ class Chooser:
             for family in proposer.families(situation)
             if family not in self._search.exclude_families
         }
-
-    def _sparing(self, situation: Situation) -> Situation:
-        """The same, with no more wins to fold than folds and newcomers have a share for."""
-        if not self._spending.has_room(_is_fold, self._search.fold_share):
-            return replace(situation, wins=())
-        known, wins = self._opinions.known(), self._swarm.board.wins
-        if self._spending.has_room_for_newcomers(known):
-            return situation
-        trusted = [win for win in situation.wins if wins[win.record].author in known]
-        return replace(situation, wins=trusted)
 
     def _standpoint(self, champion: Champion) -> Standpoint:
         metric = self._task.metric
@@ -244,7 +240,3 @@ class Chooser:
 
 def _key(hypothesis: Hypothesis) -> Key:
     return hypothesis.base_tree, hypothesis.tree
-
-
-def _is_fold(piece: Piece) -> bool:
-    return bool(piece.authors) and not piece.check

@@ -6,14 +6,20 @@ Law: the board's state is judged in `swarm`; this file only remembers the last a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 from experiments.outside import Swarm
 from swarm.board import Board
 from swarm.findings import Finding, findings
-from swarm.newcomers import known_authors
+from swarm.newcomers import draw, known_authors
 from swarm.records import PeerId
+from swarm.replication import UNKNOWN, reputations
 from swarm.task import Task
 from swarm.verdict import Yardstick
 from swarm.viewpoint import NEUTRAL, Viewpoint
+
+Uniform = Callable[[], float]
+"""A number in [0, 1), new at each call."""
 
 
 class Opinions:
@@ -36,6 +42,19 @@ class Opinions:
         """The authors who are no newcomers here."""
         anchors = self._swarm.anchors()
         return known_authors(self._swarm.board, self.mine(), anchors, self.yardstick)
+
+    def one_newcomer(
+        self, authors: Iterable[PeerId], failures: Mapping[PeerId, int], uniform: Uniform
+    ) -> PeerId | None:
+        """One of these authors who is not known, drawn by lot; `failures` and checks count."""
+        checked = reputations(self._swarm.board, self.mine())
+        known = self.known()
+        lots = {
+            author: failures.get(author, 0) + checked.get(author, UNKNOWN).failed
+            for author in authors
+            if author not in known
+        }
+        return draw(lots, uniform)
 
     def _from(self, viewpoint: Viewpoint) -> list[Finding]:
         board = self._swarm.board

@@ -1,36 +1,42 @@
 """
 How much of a node's compute goes to authors of whom it knows nothing good.
 
-An author is known here once a win of theirs was confirmed: measured again by this
-node, or by those it listens to, and shown to gain; or built on by this node, which
-takes a measurement of its own. Everyone else is a newcomer, and all newcomers together
-get a tenth of the compute, however many names they go by. Measuring them is how they
-become known, so an honest one is held up by little.
+An author is known here once more of their wins held up than failed: measured again by
+this node, or by those it listens to, against what was claimed; or built on by this node,
+which takes a measurement of its own. Everyone else is a newcomer, and all newcomers
+together get a tenth of the compute, however many names they go by. Which of them it goes
+to is drawn by lot, whatever they claim, so that the loudest do not get it all. Measuring
+them is how they become known, so an honest one is held up by little.
 
-Law: pure; time is told, never read. The share is of what a node has other work for:
-one that has nothing else to do may look at newcomers all day.
+Law: pure; time and chance are told, never read. The share is of what a node has other
+work for: one that has nothing else to do may look at newcomers all day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from swarm.board import Board
 from swarm.findings import Finding
-from swarm.records import PeerId
-from swarm.remeasure import compare
+from swarm.records import PeerId, from_nano
+from swarm.statistics import mean_and_spread
 from swarm.verdict import Yardstick
 
 NEWCOMERS_SHARE = 0.1
 """The most of a node's compute that all newcomers together get, give or take one piece."""
+
+DOUBT = 1.645
+"""How many standard errors a gain must be clear of: one null in twenty is."""
 
 
 def known_authors(
     board: Board, found: Iterable[Finding], anchors: Collection[PeerId], yardstick: Yardstick
 ) -> set[PeerId]:
     """
-    The authors of whom this node has seen something good, itself included.
+    The authors of whom this node has seen more good than bad, itself included.
 
     A replication speaks for the author of the very win it names. Whoever claims the
     same tree afterwards shares the entry on the board, but earns no trust by it.
@@ -39,22 +45,54 @@ def known_authors(
         found: The findings, from the viewpoint that guides this node.
         anchors: This node, and the peers its owner named.
     """
-    known = set(anchors)
+    standing: Counter[PeerId] = Counter()
     for claim in board.wins.values():
         if claim.author in anchors:
             links = (*claim.parents, *([claim.base] if claim.base else []))
-            known |= {board.wins[link].author for link in links if link in board.wins}
+            standing.update({board.wins[link].author for link in links if link in board.wins})
     for finding in found:
-        if _is_confirmed(finding, yardstick):
-            named = {voice.win for voice in finding.voices}
-            known |= {board.wins[win].author for win in named if win in board.wins}
-    return known
+        held = _held_up(board, finding, yardstick)
+        for author in {board.wins[voice.win].author for voice in finding.voices} if held else ():
+            standing[author] += held
+    return {*anchors, *(author for author, more in standing.items() if more > 0)}
 
 
-def _is_confirmed(finding: Finding, yardstick: Yardstick) -> bool:
+def _held_up(board: Board, finding: Finding, yardstick: Yardstick) -> int:
+    """
+    Whether what was seen of a finding shows a gain: 1, or not even half of what was claimed: -1.
+
+    Three pairs say little about their own spread, so it is not taken to be below the
+    task's known sigma: this decides who is looked at, never what is a win.
+    """
+    seen = [gain for voice in finding.voices for gain in yardstick.gains(voice)]
+    if len(seen) < 2:
+        return 0
     sign = -1.0 if yardstick.direction == "minimize" else 1.0
-    seen = [sign * gain for voice in finding.voices for gain in yardstick.gains(voice)]
-    return len(seen) > 1 and compare(0.0, seen, yardstick).outcome in ("confirmed", "smaller")
+    claimed = board.wins[finding.voices[0].win].pairs
+    said = math.fsum(sign * from_nano(tried - base) for _, base, tried in claimed) / len(claimed)
+    gain, spread = mean_and_spread(seen)
+    margin = DOUBT * max(spread, yardstick.sigma) / math.sqrt(len(seen))
+    if gain - margin > 0 and gain >= yardstick.bar:
+        return 1
+    return -1 if gain + margin < said / 2 else 0
+
+
+def draw(failures: Mapping[PeerId, int], uniform: Callable[[], float]) -> PeerId | None:
+    """
+    The newcomer to look at, or None where there is none.
+
+    Args:
+        failures: How often each newcomer came to nothing here; those draw shorter lots.
+        uniform: A number in [0, 1), new at each call.
+    """
+    authors = sorted(failures)
+    lots = [1 / (1 + failures[author]) for author in authors]
+    at = uniform() * math.fsum(lots)
+    for author, lot in zip(authors, lots, strict=True):
+        at -= lot
+        if at < 0:
+            return author
+    return authors[-1] if authors else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +132,15 @@ class Spending:
         self._seconds[piece] = self._seconds.get(piece, 0.0) + seconds
         self._finished += 1
 
+    def seconds(self, wanted: Callable[[Piece], bool]) -> float:
+        """What the finished pieces that are `wanted` took."""
+        return sum(seconds for piece, seconds in self._seconds.items() if wanted(piece))
+
     def has_room(self, wanted: Callable[[Piece], bool], share: float) -> bool:
         """Whether the pieces that are `wanted` have had less than their share so far."""
         total = sum(self._seconds.values())
         typical = total / self._finished if total else 1.0
-        spent = sum(seconds for piece, seconds in self._seconds.items() if wanted(piece))
-        spent += typical * sum(map(wanted, self._under_way))
+        spent = self.seconds(wanted) + typical * sum(map(wanted, self._under_way))
         return spent < share * (total + typical * len(self._under_way))
 
     def has_room_for_newcomers(self, known: Collection[PeerId]) -> bool:

@@ -33,6 +33,9 @@ LEAST_DOUBT = 0.2
 MOST_PEERS = 64
 """No more peers are believed to share the work, so that pretended ones cannot end it."""
 
+LEFT_BY_STRANGERS = 1
+"""Of the checks wanted, those that only peers this node listens to can make unnecessary."""
+
 MOST_GAIN = 10.0
 """The largest gain, in `min_effect`, that makes a win more urgent."""
 
@@ -44,7 +47,7 @@ class OpenWin:
 
     Attributes:
         gain: What its author claims, in units of the task's `min_effect`.
-        checks: Peers, other than its author, who have replicated it.
+        checks: Peers, other than its author, who have replicated it, as far as they count.
         adopters: Peers who have built on it.
     """
 
@@ -112,25 +115,47 @@ def urgency(win: OpenWin, reputation: Reputation) -> float:
 
 
 def open_wins(
-    board: Board, found: Iterable[Finding], own: PeerId, yardstick: Yardstick
+    board: Board,
+    found: Iterable[Finding],
+    mine: Iterable[Finding],
+    own: PeerId,
+    yardstick: Yardstick,
 ) -> list[OpenWin]:
     """
     The wins that a node could check: one of each finding that others claimed.
 
+    Of several that claim the same it is the one that came here first: a date can be
+    made up, and who copies a win comes after it. Checks by strangers leave some to do,
+    or made-up ones would keep a lie from ever being looked at.
+
     Args:
         found: The findings on the board, from the neutral viewpoint.
+        mine: The same from the viewpoint that guides this node.
         own: This node: what it claimed or has checked itself is not open.
     """
     done = {each.win for each in board.replications.values() if each.author == own}
-    adopted = adoption(board.wins)
+    adopted, arrival = adoption(board.wins), arrivals(board)
+    heard = {finding.records: len(finding.voices) for finding in mine}
     return [
-        _open(board, finding, adopted, yardstick)
+        _open(
+            board,
+            finding,
+            adopted,
+            yardstick,
+            min(finding.records, key=arrival.__getitem__),
+            heard.get(finding.records, 0),
+        )
         for finding in found
         if finding.state not in ("incomplete", "invalid")
         and not any(
             record in done or board.wins[record].author == own for record in finding.records
         )
     ]
+
+
+def arrivals(board: Board) -> dict[RecordId, int]:
+    """The place of every win in the order in which this node took them in since it started."""
+    return {record: place for place, record in enumerate(board.wins)}
 
 
 def reputations(board: Board, found: Iterable[Finding]) -> dict[PeerId, Reputation]:
@@ -156,14 +181,16 @@ def _open(
     finding: Finding,
     adopted: Mapping[RecordId, set[PeerId]],
     yardstick: Yardstick,
+    record: RecordId,
+    heard: int,
 ) -> OpenWin:
     sign = 1e-9 if yardstick.direction == "minimize" else -1e-9
     gains = [sign * (base - candidate) for _, base, candidate in finding.pairs]
     builders = {peer for record in finding.records for peer in adopted.get(record, ())}
     return OpenWin(
-        record=finding.records[0],
-        author=board.wins[finding.records[0]].author,
+        record=record,
+        author=board.wins[record].author,
         gain=math.fsum(gains) / len(gains) / yardstick.min_effect,
-        checks=len(finding.voices),
+        checks=max(heard, min(len(finding.voices), CHECKS_WANTED - LEFT_BY_STRANGERS)),
         adopters=len(builders),
     )

@@ -17,6 +17,7 @@ from swarm.board import Board, Claim
 from swarm.findings import Finding
 from swarm.lineage import Incomplete, InvalidWin, ancestors
 from swarm.records import RecordId
+from swarm.replication import arrivals
 from swarm.statistics import Direction
 from swarm.tree import Tree
 
@@ -39,8 +40,13 @@ def foldable_wins(
     """
     sign = 1.0 if direction == "minimize" else -1.0
     contained = {champion, *(ancestors(champion, board.wins) if champion else ())}
+    arrival = arrivals(board)
     others = [
-        (finding.verdict.confirming == 0, sign * believed_effect(finding), finding.records)
+        (
+            finding.verdict.confirming == 0,
+            sign * believed_effect(finding),
+            min(finding.records, key=arrival.__getitem__),
+        )
         for finding in found
         if finding.state in ("claimed", "replicated")
         and contained.isdisjoint(finding.records)
@@ -51,10 +57,10 @@ def foldable_wins(
         record for finding in found if finding.verdict.confirming for record in finding.records
     }
     known_wins: list[KnownWin] = []
-    for _, effect, records in sorted(others)[: 2 * MAX_WINS]:
+    for _, effect, record in sorted(others)[: 2 * MAX_WINS]:
         if len(known_wins) == MAX_WINS:
             break
-        known = _known(records[0], board.wins[records[0]], sign * effect, tree_of)
+        known = _known(record, board.wins[record], sign * effect, tree_of)
         if known:
             known_wins.append(
                 replace(known, simpler=known.record in simpler, confirmed=known.record in confirmed)

@@ -10,11 +10,15 @@ from experiments.choosing import Chooser
 from experiments.history import History
 from experiments.memory import Memory
 from experiments.opinions import Opinions
-from experiments.proposers import Champion, Proposer
+from experiments.proposers import Champion, Proposer, Situation
 from experiments.proposers.fold import FoldProposer
 from experiments.proposers.knobs import KnobProposer
+from experiments.proposers.known import foldable_wins
+from experiments.welcome import Welcome
+from gossip.identity import new_identity
 from swarm.newcomers import Piece, Spending
 from swarm.settings import SearchSettings
+from swarm.settings_block import Scalar
 from tests.experiments.lab import SOMEBODY, Lab, claimed, toy
 
 OWN = Piece()
@@ -77,3 +81,30 @@ def test_it_waits_once_the_share_is_used_up(
 
 def test_a_node_with_nothing_else_to_do_looks_at_newcomers_all_the_same(tmp_path: Path) -> None:
     assert chosen_families(tmp_path, {STRANGERS: 9.0}, FoldProposer()) == {"fold"}
+
+
+def test_newcomers_are_let_in_one_by_one_and_their_trees_are_not_adopted(tmp_path: Path) -> None:
+    """No change rides along with another author's, nor with the tree it was built on."""
+    task = toy().task
+    lab = Lab(task)
+    others = [new_identity(bytes([number]) * 32) for number in (21, 22)]
+    shifts: list[Scalar] = ["small", "large"]
+    lab.hear(
+        *(
+            claimed(task, 0.3, {"SHIFT": shift}, author)[1]
+            for author, shift in zip(others, shifts, strict=True)
+        )
+    )
+    opinions, spending = Opinions(task, lab), Spending()
+    spending.begin(OWN)
+    spending.end(OWN, 10.0)
+    found = foldable_wins(lab.board, None, opinions.mine(), "minimize", lab.tree_of)
+    champion = Champion(None, task.baseline, 3.0)
+    situation = Situation(task, champion, found, False, lambda base, tree: False, lambda: 0.5)
+    history = History(tmp_path / "h", task.id)
+    for number in (0.1, 0.9):
+        welcome = Welcome(lab, history, opinions, spending, 0.25, lambda number=number: number)
+        first, familiar, none, *_ = welcome.in_turn(situation)
+        assert len(first.wins) == 1
+        assert first.wins[0].value == champion.value
+        assert list(familiar.wins) == list(none.wins) == []

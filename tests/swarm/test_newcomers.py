@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from swarm.board import Board
 from swarm.cid import cid_of
 from swarm.findings import findings
-from swarm.newcomers import NEWCOMERS_SHARE, Piece, Spending, known_authors
+from swarm.newcomers import NEWCOMERS_SHARE, Piece, Spending, draw, known_authors
 from swarm.records import PeerId, Record
 from swarm.viewpoint import Viewpoint
 from tests.swarm.record_samples import ANN, BOB, Author
@@ -60,6 +61,27 @@ def test_a_copy_earns_nothing_by_the_check_of_what_it_copied() -> None:
     """Not even one dated back: the check names the win that was here."""
     copy = replace(ANNS_WIN, author=EVE.peer_id, created_at_ms=1)
     assert known(copy, replication_of(ANNS, ME, gain=0.3)) == {ME.peer_id, ANN.peer_id}
+
+
+def test_a_lie_takes_away_what_a_true_win_gave() -> None:
+    """An author whose claims fail as often as they hold is a newcomer again."""
+    _, lie_win = win_of(None, BASELINE, turned(BASELINE, LR=0.3), author=ANN)
+    named = cid_of(repr(lie_win).encode())
+    good, bad = replication_of(ANNS, ME, gain=0.3), replication_of(named, ME, gain=0.0)
+    assert ANN.peer_id in known(lie_win, good)
+    assert ANN.peer_id not in known(lie_win, good, bad)
+
+
+@pytest.mark.parametrize("names", [1, 3, 50])
+def test_who_is_looked_at_is_drawn_by_lot(names: int) -> None:
+    """Each newcomer alike, whatever it claims; one that came to nothing ten times, seldom."""
+    uniform = random.Random(5).random
+    failures = {f"peer {number}": 0 for number in range(names)} | {"liar": 10}
+    drawn = Counter(draw(failures, uniform) for _ in range(5000))
+    fair = 5000 / (names + 1 / 11)
+    assert all(0.6 * fair < drawn[peer] < 1.4 * fair for peer in failures if peer != "liar")
+    assert 0 < drawn["liar"] < 0.25 * fair
+    assert draw({}, uniform) is None
 
 
 def test_newcomers_get_their_tenth_and_no_more_whatever_their_names() -> None:

@@ -15,6 +15,7 @@ from swarm.records import Pair, Replication
 from swarm.replication import (
     CHECKS_WANTED,
     LEAST_DOUBT,
+    LEFT_BY_STRANGERS,
     MOST_GAIN,
     MOST_PEERS,
     OpenWin,
@@ -26,6 +27,7 @@ from swarm.replication import (
 )
 from swarm.validation import challenge_message
 from swarm.verdict import Yardstick
+from swarm.viewpoint import Viewpoint
 from tests.swarm.record_samples import ANN, BOB, REPLICATION, Author
 from tests.swarm.win_samples import BASELINE, turned, win_of
 
@@ -133,8 +135,30 @@ def test_what_is_open_and_whose_wins_held_up() -> None:
     }
 
 
+def test_made_up_checks_do_not_end_the_checking() -> None:
+    """Sybils vouch for a lie as often as they like: it stays open to whom they are strangers."""
+    lie, lie_win = win_of(None, BASELINE, turned(BASELINE, LR=0.2), author=ANN)
+    sybils = [replication_by(Author(number), lie, gain=0.5) for number in range(10, 30)]
+    board = Board().with_records(
+        [(lie, lie_win), *((cid_of(bytes([n])), said) for n, said in enumerate(sybils))]
+    )
+    (seen,) = open_of(board, BOB)
+    assert seen.checks == CHECKS_WANTED - LEFT_BY_STRANGERS
+    assert chance(seen.checks, Reputation(), peers=4) > 0
+
+
+def test_a_copy_dated_back_is_not_the_one_that_is_checked() -> None:
+    """Of equal claims it is the one that came here first, whatever dates they bear."""
+    first, win = win_of(None, BASELINE, turned(BASELINE, LR=0.2), author=ANN)
+    copy = replace(win, author=BOB.peer_id, created_at_ms=1)
+    board = Board().with_records([(first, win), (cid_of(b"copy"), copy)])
+    assert findings(board, RULE)[0].records[0] != first
+    assert [each.record for each in open_of(board, Author(4))] == [first]
+
+
 def open_of(board: Board, author: Author) -> list[OpenWin]:
-    return open_wins(board, findings(board, RULE), author.peer_id, RULE)
+    mine = findings(board, RULE, Viewpoint(frozenset({author.peer_id})))
+    return open_wins(board, findings(board, RULE), mine, author.peer_id, RULE)
 
 
 def replication_by(author: Author, win: str, gain: float) -> Replication:
