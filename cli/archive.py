@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cli.export import history
 from cli.failures import CommandError
@@ -45,7 +45,7 @@ def export_archive(story: Story, folder: Folder) -> None:
     gauge = wear(story.board, [place.finding for place in story.places], task.yardstick)
     archive = Archive(
         title=task.name,
-        made_at=datetime.now().isoformat(timespec="minutes"),
+        made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         metric=story.metric,
         lines=_in_short(story),
         entries=entries,

@@ -38,7 +38,7 @@ def plot(
     ] = None,
     terminal: Annotated[bool, typer.Option("--terminal", help="Draw it here, in letters.")] = False,
 ) -> None:
-    """Draw the progress as a picture: every experiment, and the best so far."""
+    """Draw the progress as a picture, or here in letters."""
     from cli.plot import plot
 
     plot(home_root(home), output=output, terminal=terminal)
@@ -90,7 +90,7 @@ def export(
         bool, typer.Option("--git", help="Write the lineage as a Git repository instead.")
     ] = False,
 ) -> None:
-    """Write everything known into a folder: tables, records, pictures, a page."""
+    """Write all that is known into a folder of files."""
     from cli.export import export
 
     export(home_root(home), directory, git=git)
@@ -101,7 +101,7 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A records.msgpack.")],
     home: HomeOption = None,
 ) -> None:
-    """Take in records from a file; each is judged as if a peer had sent it."""
+    """Take in records from a file, each judged again."""
     from cli.import_records import import_records
 
     raise typer.Exit(import_records(home_root(home), file))

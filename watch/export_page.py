@@ -101,7 +101,7 @@ def _header(archive: Archive) -> Iterator[str]:
     yield (
         f"<p>What a swarm of {_count(len({t.author for t in archive.tried}), 'peer')} found in "
         f"{_count(len(archive.tried), 'experiment')}. Measured: {_safe(metric.name)} in "
-        f"{_safe(metric.unit)}, {aim} is better.</p>"
+        f"{_safe(metric.unit)}, {aim} is better. Written {_safe(archive.made_at)}.</p>"
     )
     yield "</header>"
 

@@ -1,5 +1,6 @@
 """What is told of experiments: lists, the report of a night, pictures."""
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -160,7 +161,10 @@ def test_no_text_of_a_peer_steers_the_terminal(tmp_path: Path) -> None:
         for n, line in enumerate(LINES, 1)
     ]
     home = toy_home(tmp_path / "home", records)
-    for words in (("trials", "--limit", "99"), ("report", "--since", "99999d"), ("leaderboard",)):
-        said = swarm(*words, home=home.root, COLUMNS="100").out
-        assert "\x1b" not in said and "\u202e" not in said and "\u200b" not in said
-        assert "[bold red]" in said or words[0] != "trials"
+    shown = ("show", id_of(records[0][1]))
+    for words in (("trials", "--limit", "99"), ("report", "--since", "99999d"), shown):
+        said = swarm(*words, home=home.root, COLUMNS="100", FORCE_COLOR="1", TERM="xterm")
+        text = re.sub(r"\x1b\[[\d;]*m", "", said.out)
+        assert said.status == 0 and len(text) < len(said.out), "nothing was coloured"
+        assert not set(text) & set("\x1b\x07\u202e\u200b\U000e0041")
+        assert "[bold red]markup[/]" in text
