@@ -20,6 +20,7 @@ from typing import TypeAlias, cast
 from pydantic import BaseModel, ValidationError
 
 from cli.settings_words import Keys, complaint, unknown
+from gossip import dnsaddr
 from gossip.multiaddress import EXAMPLE, AddressError, parse
 from swarm.settings import Settings
 from swarm.topic import PUBLIC
@@ -215,7 +216,9 @@ def _sentences(source: Source) -> Iterator[str]:
 def _address_fault(address: str, *, dialled: bool) -> str | None:
     """Why nobody can be reached at an address; None where somebody may be."""
     try:
-        if parse(address).peer is None and dialled:
+        if address.startswith(dnsaddr.PREFIX) and dialled:
+            dnsaddr.read_dnsaddr(address)
+        elif parse(address).peer is None and dialled:
             return f"{address!r} does not say who is there; add /p2p/ and the peer id: {EXAMPLE}"
     except AddressError as error:
         return str(error)

@@ -16,7 +16,7 @@ from typing import cast
 
 import trio
 
-from gossip import peer_book
+from gossip import dnsaddr, peer_book
 from gossip.home import Home
 from gossip.identity import Identity
 from gossip.intake import Intake
@@ -141,6 +141,7 @@ class Network:
             self._among_members(plain) as transport,
         ):
             self._transport = transport
+            self._book = self._peer_book()
             self._sync = self._synced_by(transport)
             await self._drop_unkept()
             await self._tell_of_addrs()
@@ -167,6 +168,7 @@ class Network:
             self._listen_to_gossip,
             self._tell_of_peers,
             self._keep_connected,
+            self._ask_dns,
             self._tell_if_alone,
             self.live.check_for_ever,
             partial(every, ADDRS_SECONDS, self._tell_of_addrs),
@@ -250,9 +252,20 @@ class Network:
     async def _keep_connected(self) -> None:
         await keep_connected(
             self._transport,
-            self._peer_book(),
-            (*self._settings.join, *self._settings.bootstrap_peers),
+            self._book,
+            [addr for addr in self._wanted if not addr.startswith(dnsaddr.PREFIX)],
             now_ms=self._now_ms,
+            on_trouble=self.notices.trouble,
+        )
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        return (*self._settings.join, *self._settings.bootstrap_peers)
+
+    async def _ask_dns(self) -> None:
+        await dnsaddr.keep_resolved(
+            [addr for addr in self._wanted if addr.startswith(dnsaddr.PREFIX)],
+            self._book,
             on_trouble=self.notices.trouble,
         )
 

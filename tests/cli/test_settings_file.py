@@ -206,6 +206,16 @@ def test_a_bad_bootstrap_peer_is_named_with_its_file(tmp_path: Path, bootstrap: 
         load(tmp_path)
 
 
+def test_a_bootstrap_peer_may_be_a_name_in_the_dns(tmp_path: Path) -> None:
+    """Which nobody can listen on."""
+    name = "/dnsaddr/bootstrap.example.org"
+    assert load(tmp_path, network__join=(name,)).network.join == (name,)
+    with pytest.raises(SettingsError, match=r"--join: .*names nothing in the DNS"):
+        load(tmp_path, network__join=("/dnsaddr/x/tcp/1",))
+    with pytest.raises(SettingsError, match="--listen: "):
+        load(tmp_path, network__listen_addrs=(name,))
+
+
 def test_no_bootstrap_peer_is_shipped(tmp_path: Path) -> None:
     assert load(tmp_path, profile="public").network.bootstrap_peers == ()
 
