@@ -25,15 +25,13 @@ from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Spending
 from swarm.priors import Prior, prior_of
-from swarm.repeats import Key, held_by_others, is_left_alone
+from swarm.records import TreeHash
+from swarm.repeats import Key, left_to_others
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
 from swarm.strategy import Choice, choose
 from swarm.task import Task
 from swarm.tree import tree_hash
-
-MOST_PASSED = 16
-"""Ideas that are left to others in one choice; then the first of them is taken."""
 
 
 class Chooser:
@@ -82,8 +80,7 @@ class Chooser:
         self._code_allowed = code_allowed
         self._workers = workers
         self._uniform = uniform
-        self._lots: dict[Key, float] = {}
-        self._passed: dict[Key, tuple[Hypothesis, str]] = {}
+        self._left_to_others: Collection[Key] = ()
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
         self.interrupted = memory.interrupted()
         self.waiting: list[tuple[Hypothesis, str]] = []
@@ -130,64 +127,55 @@ class Chooser:
     def _choose(self, champion: Champion) -> tuple[Hypothesis, str] | None:
         situation, offers = self._on_offer(champion)
         evidence = evidence_of(situation.trials, self._standpoint(champion))
-        held = held_by_others(situation.trials, self._swarm.claims())
         prior, fold_share = self._prior(), self._search.fold_share
-        while offers and len(self._passed) < MOST_PASSED:
+        while offers:
             choice = choose(offers, evidence, prior, fold_share=fold_share, uniform=self._uniform)
-            hypothesis = offers[choice.family].propose(situation, choice.family)
-            if hypothesis is None:
-                del offers[choice.family]
-            elif self._passes_over(hypothesis, held):
-                self._passed[_key(hypothesis)] = hypothesis, choice.why
-            else:
-                self._sweep(situation, offers[choice.family], choice, hypothesis, held)
+            proposer = offers[choice.family]
+            shown = self._shown_to(proposer, situation)
+            if (hypothesis := proposer.propose(shown, choice.family)) is not None:
+                self._sweep(shown, proposer, choice, hypothesis)
                 return hypothesis, choice.why
-        return next(iter(self._passed.values()), None)
+            del offers[choice.family]
+        return None
 
     def _sweep(
-        self,
-        situation: Situation,
-        proposer: Proposer,
-        choice: Choice,
-        first: Hypothesis,
-        held: Collection[Key],
+        self, shown: Situation, proposer: Proposer, choice: Choice, first: Hypothesis
     ) -> None:
         """Propose what is measured at once with the first, if it is a sweep."""
         name = first.knobs[0][0] if len(first.knobs) == 1 else ""
         self._tried.add(_key(first))
         for _ in range(1, min(choice.at_once, self._workers)):
-            more = proposer.propose(replace(situation, sweep=name), choice.family)
+            more = proposer.propose(replace(shown, sweep=name), choice.family)
             if more is None:
                 return
+            self._tried.add(_key(more))
             why = f"It belongs to a sweep: “{first.title}” and others."
-            if self._passes_over(more, held):
-                self._passed[_key(more)] = more, why
-            else:
-                self._tried.add(_key(more))
-                self.waiting.append((more, why))
-
-    def _passes_over(self, hypothesis: Hypothesis, held: Collection[Key]) -> bool:
-        """Whether others have an idea, and the lot it drew here is to leave it to them."""
-        if hypothesis.family == "fold":
-            return False
-        key = _key(hypothesis)
-        if key not in self._lots:
-            self._lots[key] = self._uniform()
-        return is_left_alone(key in held, self._lots[key])
+            self.waiting.append((more, why))
 
     def _prior(self) -> Prior:
         return prior_of(load_priors(), self._author.hardware_class)
 
     def _on_offer(self, champion: Champion) -> tuple[Situation, dict[str, Proposer]]:
         """What proposers may look at now, and who has something to propose."""
-        self._passed.clear()
         everything = self._situation(champion)
-        for situation in self._welcome.in_turn(everything):
-            if situation.wins and not self._can_fold(situation):
-                continue
-            if offers := self._offers(situation):
-                return situation, offers
+        claims, known = self._swarm.claims(), self._opinions.known()
+        held = left_to_others(everything.trials, claims, known, self._uniform())
+        for self._left_to_others in (held, ()):
+            for situation in self._welcome.in_turn(everything):
+                if situation.wins and not self._can_fold(situation):
+                    continue
+                if offers := self._offers(situation):
+                    return situation, offers
         return everything, {}
+
+    def _shown_to(self, proposer: Proposer, situation: Situation) -> Situation:
+        """What a proposer may look at; a fold measures on purpose what others have measured."""
+        if proposer.name == "fold":
+            return situation
+        return replace(situation, tried=self._is_taken)
+
+    def _is_taken(self, base: TreeHash, tree: TreeHash) -> bool:
+        return (base, tree) in self._tried or (base, tree) in self._left_to_others
 
     def _can_fold(self, situation: Situation) -> bool:
         return any(each.name == "fold" and each.families(situation) for each in self._proposers)
@@ -196,7 +184,7 @@ class Chooser:
         return {
             family: proposer
             for proposer in self._proposers
-            for family in proposer.families(situation)
+            for family in proposer.families(self._shown_to(proposer, situation))
             if family not in self._search.exclude_families
         }
 
@@ -222,7 +210,7 @@ class Chooser:
                 self._swarm.tree_of,
             ),
             code_allowed=self._code_allowed,
-            tried=lambda base, tree: (base, tree) in self._tried or (base, tree) in self._passed,
+            tried=lambda base, tree: (base, tree) in self._tried,
             uniform=self._uniform,
             trials=self._seen(),
             bounds=self._bounds,

@@ -15,7 +15,7 @@ from experiments.proposers.knobs import KnobProposer
 from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Spending
 from swarm.records import Trial
-from swarm.repeats import LEAST_ODDS
+from swarm.repeats import STRANGERS_ODDS
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
 from swarm.signals import Claim, Idea
@@ -98,7 +98,7 @@ def test_what_peers_have_tried_or_try_now_is_left_to_them(tmp_path: Path) -> Non
         for key in keys(first(chooser_of(tmp_path, lab, seed=seed), lab, 3))
     ]
     taken = sum(key in held for key in early) / len(early)
-    assert taken < 1.5 * LEAST_ODDS
+    assert taken < 1.5 * STRANGERS_ODDS
 
 
 def test_a_lie_takes_no_idea_away(tmp_path: Path) -> None:

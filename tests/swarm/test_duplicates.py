@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from swarm.duplicates import Repeated, repeated
 from swarm.records import Trial, Trials
-from swarm.repeats import held_by_others, is_left_alone
+from swarm.repeats import left_to_others
 from swarm.seen import SeenTrial
 from tests.swarm.record_samples import NOW_MS, TRIAL, TRIALS
 from tests.swarm.test_signals import CLAIM, IDEA
@@ -72,15 +72,17 @@ def test_the_order_of_records_does_not_matter(records: list[Trials], order: rand
     assert repeated(once) == repeated(records)
 
 
-def test_what_others_hold_is_what_they_tried_and_what_they_claim() -> None:
+def test_a_choice_in_five_hears_no_stranger() -> None:
+    """Nor one in fifty those who are known; own experiments are not what others hold."""
     mine, theirs = trial(1), trial(2)
-    held = held_by_others(
-        [SeenTrial("me", "", True, mine), SeenTrial("b", "", False, theirs)], [CLAIM]
-    )
-    assert held == {(theirs.base_tree, theirs.tree), (IDEA.base_tree, IDEA.tree)}
+    seen = [SeenTrial("me", "", True, mine), SeenTrial("b", "", False, theirs)]
+    tried, claimed = (theirs.base_tree, theirs.tree), (IDEA.base_tree, IDEA.tree)
 
+    def heard(known: set[str], lot: float) -> frozenset[tuple[str, str]]:
+        return left_to_others(seen, [CLAIM], known, lot)
 
-def test_one_lot_in_five_takes_up_what_others_hold() -> None:
-    lots = [n / 1000 for n in range(1000)]
-    assert sum(not is_left_alone(True, lot) for lot in lots) == 200
-    assert not any(is_left_alone(False, lot) for lot in lots)
+    assert heard(set(), 0.2) == {tried, claimed}
+    assert heard(set(), 0.19) == frozenset()
+    assert heard({"b"}, 0.19) == heard({"b"}, 0.02) == {tried}
+    assert heard({CLAIM.author}, 0.1) == {claimed}
+    assert heard({"b", CLAIM.author}, 0.01) == frozenset()
