@@ -19,9 +19,10 @@ all nodes and runs.
 from __future__ import annotations
 
 import math
+import os
 import sys
-import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from statistics import fmean, stdev
 
 from benchmarks.bench_false_wins import share
@@ -37,26 +38,30 @@ MINUTES = 120.0
 
 def main(runs: int) -> None:
     """Simulate; write the figures of a full run."""
-    task = simulated_task()
     lying, honest = list[Outcome](), list[Outcome]()
-    for seed in range(runs):
-        started = time.process_time()
-        world = World.of(task, seed)
-        lying.append(simulate(world, Size(NODES - LIARS, LIARS, MINUTES)))
-        honest.append(simulate(world, Size(NODES - LIARS, 0, MINUTES)))
-        print(
-            f"run {seed + 1} of {runs}: {lying[-1].fabrications} fabrications,"
-            f" {lying[-1].adopted} adopted, true gain {lying[-1].progress:.3f} beside"
-            f" {honest[-1].progress:.3f} without liars,"
-            f" {time.process_time() - started:.0f} s of processor time",
-            file=sys.stderr,
-            flush=True,
-        )
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for seed, both in enumerate(pool.map(one_world, range(runs))):
+            lying.append(both[0])
+            honest.append(both[1])
+            print(
+                f"run {seed + 1} of {runs}: {both[0].fabrications} fabrications,"
+                f" {both[0].adopted} adopted, true gain {both[0].progress:.3f} beside"
+                f" {both[1].progress:.3f} without liars",
+                file=sys.stderr,
+                flush=True,
+            )
     found = figures(lying, honest)
     if runs >= RUNS:
         write_result("liars", found)
     else:
         print(found)
+
+
+def one_world(seed: int) -> tuple[Outcome, Outcome]:
+    """What comes of one world with liars, and without."""
+    world = World.of(simulated_task(), seed)
+    liars, none = Size(NODES - LIARS, LIARS, MINUTES), Size(NODES - LIARS, 0, MINUTES)
+    return simulate(world, liars), simulate(world, none)
 
 
 def figures(lying: Sequence[Outcome], honest: Sequence[Outcome]) -> dict[str, Figure]:
