@@ -29,13 +29,20 @@ class Memory:
         self._baseline = baseline
 
     def champion(self) -> Champion:
-        """What this node built on last; the baseline where that win is gone."""
+        """
+        What this node built on last; the baseline where that win is gone.
+
+        A win of an author whom this node does not believe was never measured here: the
+        journal is another's.
+        """
         record = (self._swarm.remembered(_CHAMPION) or b"").decode(errors="replace")
         try:
-            value = mean_value(self._swarm.board.wins[record])
-            return Champion(record, self._swarm.tree_of(record), value)
+            claim = self._swarm.board.wins[record]
+            if claim.author in self._swarm.anchors():
+                return Champion(record, self._swarm.tree_of(record), mean_value(claim))
         except (KeyError, Incomplete, InvalidWin):
-            return Champion(None, self._baseline, None)
+            pass
+        return Champion(None, self._baseline, None)
 
     async def keep_champion(self, record: RecordId) -> None:
         """Build on this win from now on, in later lives too."""
