@@ -1,39 +1,26 @@
 // Which wins the lineage shows, and what it knows of each.
-// Law: pure; an edge to a win that is not shown starts at a stub of its own, never nowhere.
+// Law: pure; an edge from a win that is not shown starts at one box for all earlier ones.
 export const BASELINE = "baseline";
+export const EARLIER = "earlier";
+const CHAIN = 40;
 
-/**
- * The graph of the newest `most` wins with all they were built on, as far as it is known.
- * Wins that nothing was built on and that nobody believes are left out where room is short.
- */
-export function graphOf(lineage, most) {
+/** The graph of the newest `most` wins and of those that the leader was built on. */
+export function graphOf(lineage, most, leader) {
   const byId = new Map(lineage.nodes.map((node) => [node.record, node]));
-  const into = new Map();
-  for (const edge of lineage.edges) {
-    if (!into.has(edge.to)) into.set(edge.to, []);
-    into.get(edge.to).push(edge);
+  const kept = new Set(lineage.nodes.slice(-most).map((node) => node.record));
+  const baseOf = new Map(lineage.edges.filter((edge) => edge.kind === "base").map((edge) => [edge.to, edge.from]));
+  for (let record = leader, left = CHAIN; byId.has(record) && left; record = baseOf.get(record), left -= 1) kept.add(record);
+  const edges = new Map();
+  for (const { from, to, kind } of lineage.edges) {
+    if (!kept.has(to) || from === to) continue;
+    const start = from === null ? BASELINE : kept.has(from) ? from : EARLIER;
+    if (start === EARLIER && kind === "parent") continue;
+    edges.set(`${start} ${to} ${kind}`, { from: start, to, kind });
   }
-  const kept = new Set();
-  const wanted = lineage.nodes.slice(-most).map((node) => node.record);
-  while (wanted.length) {
-    const record = wanted.pop();
-    if (kept.has(record)) continue;
-    kept.add(record);
-    for (const edge of into.get(record) ?? []) if (edge.from !== null && byId.has(edge.from)) wanted.push(edge.from);
-  }
+  const drawn = [...edges.values()];
+  const origins = [BASELINE, EARLIER].filter((id) => drawn.some((edge) => edge.from === id));
   const nodes = lineage.nodes.filter((node) => kept.has(node.record));
-  const edges = [];
-  const seen = new Set();
-  const missing = new Set();
-  for (const edge of lineage.edges) {
-    if (!kept.has(edge.to)) continue;
-    const from = edge.from ?? BASELINE;
-    if (from !== BASELINE && !byId.has(from)) missing.add(from);
-    const key = `${from} ${edge.to} ${edge.kind}`;
-    if (!seen.has(key) && from !== edge.to) edges.push({ from, to: edge.to, kind: edge.kind });
-    seen.add(key);
-  }
-  return { nodes, edges, missing: [...missing], byId, ids: [BASELINE, ...missing, ...nodes.map((node) => node.record)] };
+  return { nodes, edges: drawn, byId, ids: [...origins, ...nodes.map((node) => node.record)], hidden: lineage.total - nodes.length };
 }
 
 /** Neighbours for arrow keys: what a win was built on, what was built on it, who stands beside. */

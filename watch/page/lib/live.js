@@ -121,37 +121,42 @@ class Link {
     this.reading = false;
   }
 
+  /** At first each view is shown as it comes; later all at once, so that they are drawn once. */
   async readAll() {
+    const first = this.store.get().status === null;
     const instance = this.instance;
     await this.readInto("status", () => read("status"));
-    const rest = Object.entries(VIEWS).map(([name, view]) => this.readInto(name, view));
-    await Promise.all([this.readTrials(), this.readLog(instance), ...rest]);
+    const show = (patch) => (first ? this.store.set(patch) : undefined) ?? patch;
+    const views = Object.entries(VIEWS).map(([name, view]) => this.news(name, view).then(show));
+    const patches = await Promise.all([...views, this.trials().then(show), this.readLog(instance)]);
+    if (!first) this.store.set(Object.assign({}, ...patches));
   }
 
   async readInto(name, view) {
+    const patch = await this.news(name, view);
+    this.store.set(patch);
+  }
+
+  /** What a view says now, as a change of the state; none where it is as before or unheard. */
+  async news(name, view) {
     try {
       const answer = await view();
       const known = this.store.get()[name];
-      if (known && answer.version !== undefined && known.version === answer.version && name !== "peers") return;
-      this.store.set(name === "status" ? { status: answer, now: answer.now ?? [], connected: answer.peers } : { [name]: answer });
+      if (known && answer.version !== undefined && known.version === answer.version && name !== "peers") return {};
+      return name === "status" ? { status: answer, now: answer.now ?? [], connected: answer.peers } : { [name]: answer };
     } catch {
-      // What was read before stays; the stream says when the node is gone.
+      return {}; // What was read before stays; the stream says when the node is gone.
     }
   }
 
-  async readTrials() {
+  async trials() {
     try {
       const known = this.store.get().trials;
       const more = known ? await read(`trials?limit=${TRIALS_KEPT}&after=${known.last}`) : null;
-      if (more && more.instance === known.instance) {
-        if (more.trials.length) {
-          this.store.set({ trials: { ...more, trials: [...known.trials, ...more.trials].slice(-TRIALS_KEPT) } });
-        }
-        return;
-      }
-      this.store.set({ trials: await read(`trials?limit=${TRIALS_KEPT}`) });
+      if (!more || more.instance !== known.instance) return { trials: await read(`trials?limit=${TRIALS_KEPT}`) };
+      return more.trials.length ? { trials: { ...more, trials: [...known.trials, ...more.trials].slice(-TRIALS_KEPT) } } : {};
     } catch {
-      // As above.
+      return {};
     }
   }
 

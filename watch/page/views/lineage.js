@@ -4,9 +4,9 @@ import { html, useEffect, useMemo, useRef, useState, useStore, useTheme, useWidt
 import d3 from "../vendor/d3.js";
 import { count, counted, metric, signed } from "../lib/format.js";
 import { peerColour } from "../lib/families.js";
-import { BASELINE, graphOf, neighbour } from "../lib/lineage_graph.js";
+import { EARLIER, graphOf, neighbour } from "../lib/lineage_graph.js";
 import { leader } from "../lib/story.js";
-import { called, plain, shortId, shortened } from "../lib/text.js";
+import { called, plain, shortened } from "../lib/text.js";
 import { Empty, Panel, winAddress } from "./bits.js";
 
 const FEW = 60;
@@ -46,7 +46,7 @@ function useLayout(graph) {
 }
 
 function Graph({ lineage, most, best }) {
-  const graph = useMemo(() => graphOf(lineage, most), [lineage, most]);
+  const graph = useMemo(() => graphOf(lineage, most, best), [lineage, most, best]);
   const layout = useLayout(graph);
   const frame = useRef(null);
   const width = useWidth(frame);
@@ -110,7 +110,7 @@ function Drawing({ canvas, layout, moved, width, height, best }) {
     setAt(next.id);
     canvas.current.querySelector(`[data-record="${CSS.escape(next.id)}"]`)?.focus();
   };
-  const boxes = useMemo(() => layout.nodes.map((node) => html`<${Box} key=${node.id} place=${node} win=${byId.get(node.id)} best=${node.id === best} focus=${node.id === focus} dark=${dark} />`), [layout, best, focus, dark]);
+  const boxes = useMemo(() => layout.nodes.map((node) => html`<${Box} key=${node.id} place=${node} win=${byId.get(node.id)} hidden=${layout.graph.hidden} best=${node.id === best} focus=${node.id === focus} dark=${dark} />`), [layout, best, focus, dark]);
   const edges = useMemo(() => layout.edges.map((edge) => html`<path key=${`${edge.from} ${edge.to} ${edge.kind}`} class=${`edge ${edge.kind === "parent" ? "folded" : ""}`} d=${bent(edge.points)}></path>`), [layout]);
   return html`
     <svg ref=${canvas} class="lineage" width=${width} height=${height} role="group" aria-label="Lineage of wins. Arrow keys go along what was built on what, Enter opens a win." onKeyDown=${walk}>
@@ -122,10 +122,10 @@ function Drawing({ canvas, layout, moved, width, height, best }) {
   `;
 }
 
-function Box({ place, win, best, focus, dark }) {
+function Box({ place, win, best, focus, dark, hidden }) {
   const at = `translate(${place.x - BOX.width / 2},${place.y - BOX.height / 2})`;
   if (!win) {
-    const name = place.id === BASELINE ? "The task's baseline" : `an older win, ${shortId(place.id)}`;
+    const name = place.id === EARLIER ? `${counted(hidden, "earlier win")}` : "The task's baseline";
     return html`<g transform=${at} class="box origin"><rect width=${BOX.width} height=${BOX.height} rx="10"></rect><text x=${BOX.width / 2} y="28" text-anchor="middle">${name}</text></g>`;
   }
   const name = called(win.nickname, win.author);
