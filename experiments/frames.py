@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 READY = b"Y"
 PROGRESS = b"P"
+CURVE = b"C"
 RESULT = b"R"
 FAILURE = b"F"
 
 _HEADER = struct.Struct("<cI")
 _PROGRESS = struct.Struct("<Qd")
-_BOUNDS = {READY: 0, PROGRESS: _PROGRESS.size, FAILURE: 16384}
+_BOUNDS = {READY: 0, PROGRESS: _PROGRESS.size, CURVE: _PROGRESS.size, FAILURE: 16384}
 
 
 class FrameError(Exception):
@@ -45,13 +46,13 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def pack_progress(tokens: int, loss: float) -> bytes:
-    """Payload of a PROGRESS frame."""
+    """Payload of a PROGRESS or CURVE frame."""
     return _PROGRESS.pack(tokens, loss)
 
 
 def unpack_progress(payload: bytes) -> tuple[int, float]:
     """
-    Tokens done and loss of a PROGRESS frame.
+    Tokens done and loss of a PROGRESS or CURVE frame.
 
     Raises:
         FrameError: Wrong length.

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 import trio
 
 from experiments.run import PROBE_SHARE, RunRequest, RunResult, RunStatus
+from experiments.stopping import Stop
 from swarm.records import Block, Pair, from_nano
 from swarm.remeasure import holds_up
 from swarm.simplicity import FAMILY as SIMPLIFY
 from swarm.simplicity import allowed_loss, decide_either, size_of, why_simpler
 from swarm.statistics import Decision, Rule
+from swarm.stopping import stopped_at
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.verdict import Yardstick
@@ -36,6 +38,7 @@ class Measured:
 
     Attributes:
         simpler: In what it is simpler, where it won by that and not by a gain.
+        behind: A run of it was so far behind its base that it was stopped, or could have been.
     """
 
     outcome: str = "dropped"
@@ -47,6 +50,7 @@ class Measured:
     milliseconds: int = 0
     peak_memory_bytes: int = 0
     simpler: str = ""
+    behind: bool = False
 
     @property
     def isolation(self) -> str:
@@ -79,6 +83,7 @@ async def measure(
     run: Run,
     on_pair: Callable[[Measured], None],
     family: str = "",
+    stop: Stop = "never",
 ) -> Measured:
     """
     Run pairs on `seeds`, in their order, until the rule of the task decides.
@@ -90,6 +95,7 @@ async def measure(
         seeds: Fresh for this pair of trees, at least as many as the last look needs.
         on_pair: Called after each completed pair.
         family: Of the hypothesis; in `simplify` one may win by being simpler.
+        stop: Whether a run that is clearly behind its base is stopped.
 
     Returns:
         The pairs and an outcome: `win`, `no_gain`, the candidate's failure
@@ -99,7 +105,7 @@ async def measure(
     measured = Measured()
     rule = Rule.of(task)
     for seed in seeds:
-        if not await _extend(measured, base, candidate, seed, code, run):
+        if not await _extend(measured, base, candidate, seed, code, run, stop=stop):
             return measured
         on_pair(measured)
         why = _why_simpler(base, candidate, measured, task) if family == SIMPLIFY else None
@@ -180,9 +186,15 @@ async def _extend(
     code: bool,
     run: Run,
     probe: float = PROBE_SHARE,
+    stop: Stop = "never",
 ) -> bool:
     """Run one more pair; False, with the outcome set, where one of its runs failed."""
-    results = await _pair(base, candidate, seed, code, run, probe)
+    if stop == "never":
+        results = await _pair(base, candidate, seed, code, run, probe)
+    else:
+        results = await _one_after_the_other(base, candidate, seed, code, run, stop)
+        last = results[1]
+        measured.behind |= last.status is RunStatus.STOPPED or _was_behind(*results)
     measured.milliseconds += sum(result.wall_milliseconds for result in results)
     measured.peak_memory_bytes = max(
         measured.peak_memory_bytes, *(result.peak_memory_bytes for result in results)
@@ -206,11 +218,31 @@ async def _pair(
     return results["base"], results["candidate"]
 
 
+async def _one_after_the_other(
+    base: Tree, candidate: Tree, seed: int, code: bool, run: Run, stop: Stop
+) -> tuple[RunResult, RunResult]:
+    """The base first, so that the candidate can be held against its losses."""
+    first = await run(RunRequest(base, tree_hash(base), seed, code), "base")
+    against = first.curve if stop == "stop" else ()
+    request = RunRequest(candidate, tree_hash(candidate), seed, code, against=against)
+    return first, await run(request, "candidate")
+
+
+def _was_behind(base: RunResult, candidate: RunResult) -> bool:
+    """Whether the candidate would have been stopped."""
+    budget = base.curve[-1][0] if base.curve else 0
+    return stopped_at(candidate.curve, base.curve, budget) is not None
+
+
 def _add(measured: Measured, seed: int, base: RunResult, candidate: RunResult) -> bool:
     """Take a pair in; False, with the outcome set, where one of its runs failed."""
     if base.value_nano is None:
         measured.outcome = "dropped"
         measured.reason = f"the base itself: {base.status.value.replace('_', ' ')}"
+        return False
+    if candidate.status is RunStatus.STOPPED:
+        measured.outcome = "no_gain"
+        measured.reason = candidate.log_tail.strip().rsplit("\n", 1)[-1][:200]
         return False
     if candidate.value_nano is None:
         assert candidate.status is not RunStatus.COMPLETED

@@ -32,6 +32,7 @@ class RunOrder:
         eval_bytes: How much held-out text to score in each exam.
         exams: What to score the weights on.
         probe: Share of the windows to ask again, spliced.
+        against: Training losses of the base, to stop a run that is clearly behind.
         sandbox: Name of the sandbox for all children.
         cpu_seconds: Compute cap of training and evaluation together.
         wall_seconds: Cap on the time each of them takes.
@@ -52,6 +53,7 @@ class RunOrder:
     cpu_seconds: float
     wall_seconds: float
     memory_bytes: int
+    against: tuple[tuple[int, float], ...] = ()
 
 
 class Broken(Exception):  # noqa: N818
@@ -66,7 +68,8 @@ def order_to_line(order: RunOrder) -> bytes:
 def order_from_line(line: bytes) -> RunOrder:
     """The order a line of JSON holds."""
     fields = json.loads(line)
-    return RunOrder(**fields | {"exams": tuple(Exam(**exam) for exam in fields["exams"])})
+    exams = tuple(Exam(**exam) for exam in fields["exams"])
+    return RunOrder(**fields | {"exams": exams, "against": _curve(fields["against"])})
 
 
 def answer_line(answer: Progress | RunResult | Broken) -> bytes:
@@ -96,11 +99,16 @@ def answer_from_line(line: bytes) -> Progress | RunResult | Broken:
 def _result(body: dict[str, Any]) -> RunResult:
     body["status"] = RunStatus(body["status"])
     body["blocks"] = _blocks(body["blocks"])
+    body["curve"] = _curve(body.get("curve", []))
     body["scores"] = tuple(
         Score(Exam(**score["exam"]), score["value_nano"], _blocks(score["blocks"]))
         for score in body["scores"]
     )
     return RunResult(**body)
+
+
+def _curve(rows: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    return tuple((tokens, loss) for tokens, loss in rows)
 
 
 def _blocks(rows: list[list[int]]) -> tuple[tuple[int, int], ...]:

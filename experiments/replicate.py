@@ -61,7 +61,7 @@ def as_checked(request: RunRequest, arm: str, slice_seed: int) -> RunRequest:
     exams: tuple[Exam, ...] = (VALIDATION, challenge(slice_seed))
     if arm == "candidate":
         exams += (HOLDOUT,)
-    return replace(request, exams=exams, probe=_FULL_PROBE)
+    return replace(request, exams=exams, probe=_FULL_PROBE, against=())
 
 
 async def replicate(

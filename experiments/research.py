@@ -31,6 +31,7 @@ from experiments.proposers import Champion, Proposer
 from experiments.replicate import as_checked
 from experiments.runner import Runner, RunRequest, RunResult
 from experiments.seeds import Seeds
+from experiments.stopping import Stopping
 from experiments.telling import effect_of, pairs_of, progress_of
 from swarm import events
 from swarm.challenge import Challenge
@@ -102,6 +103,7 @@ class Research:
         self._seeds = Seeds(task, author.peer_id, search.promotion_pairs, uniform)
         self._memory = Memory(swarm, task.baseline)
         self._champion = self._memory.champion()
+        self._stopping = Stopping(task, swarm, enabled=search.early_stopping, uniform=uniform)
         self.spending = Spending()
         opinions = Opinions(task, swarm)
         self._chooser = Chooser(
@@ -249,6 +251,7 @@ class Research:
         base = self._swarm.tree_of(hypothesis.base)
         candidate = apply_diff(base, hypothesis.diff, self._task.editable)
         run = self._runs_of(number, drawn)
+        stop = self._stopping.of(base, candidate)
         measured = await measure(
             base,
             candidate,
@@ -258,7 +261,10 @@ class Research:
             run=run,
             on_pair=pairs_of(self._report, number),
             family=hypothesis.family,
+            stop=stop,
         )
+        said = await self._stopping.note(stop, measured.outcome, behind=measured.behind)
+        measured.reason = "; ".join(filter(None, [measured.reason, said]))
         if measured.outcome != "win":
             return measured
         seen = {pair.seed for pair in measured.pairs}

@@ -18,6 +18,7 @@ class RunStatus(Enum):
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
     DIVERGED = "diverged"
+    STOPPED = "stopped"
 
 
 class RunnerError(Exception):
@@ -89,6 +90,8 @@ class RunRequest:
         exams: What the trained weights are scored on, one after the other; at least one.
         probe: Share of all windows on which `experiments.splice` checks that
             answers depend on nothing but the bytes before; 1.0 for wins and replications.
+        against: The training losses of the base on this seed; a run clearly behind them
+            is stopped (`swarm.stopping`). Empty: it is not stopped.
     """
 
     tree: Mapping[str, bytes]
@@ -97,6 +100,7 @@ class RunRequest:
     code: bool
     exams: tuple[Exam, ...] = (VALIDATION,)
     probe: float = PROBE_SHARE
+    against: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,8 @@ class RunResult:
         scores: One for each exam, in the order of the request; empty unless COMPLETED.
         weights_hash: SHA-256 of the trained weights, in hex; empty where there are none.
         parameters: How many numbers of four bytes the weights hold; None where nobody counted.
+        curve: Tokens seen and the mean training loss since the point before, as the run
+            itself reported them: good enough to stop it, never to judge it.
     """
 
     status: RunStatus
@@ -149,3 +155,4 @@ class RunResult:
     scores: tuple[Score, ...] = ()
     weights_hash: str = ""
     parameters: int | None = None
+    curve: tuple[tuple[int, float], ...] = ()

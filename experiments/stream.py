@@ -116,6 +116,7 @@ class StreamHarness:
             cpu_seconds=caps.cpu_seconds,
             wall_seconds=caps.wall_seconds,
             memory_bytes=caps.memory_bytes,
+            against=request.against,
         )
         ours, theirs = socket.socketpair()
         with ours:

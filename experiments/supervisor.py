@@ -14,6 +14,7 @@ text is dropped; and all below this process ends with it.
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
 import socket
 import time
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from experiments.bounded_log import BoundedLog
 from experiments.child import Abandoned, Cell, Child, RunFailed, SetupFailed
-from experiments.frames import PROGRESS, RESULT, unpack_progress
+from experiments.frames import CURVE, PROGRESS, RESULT, unpack_progress
 from experiments.limits import Limits
 from experiments.orders import Broken, RunOrder, answer_line
 from experiments.process_tree import adopt_orphans, kill_descendants
@@ -38,6 +39,7 @@ from experiments.scoring import Batch, Examiner
 from experiments.splice import SpliceProbe
 from experiments.training import VOCABULARY, counted, evaluator, split_result, trainer
 from experiments.weights import parameters_in
+from swarm.stopping import POINTS, is_behind
 
 BATCH_WINDOWS = 32
 MAX_REASON = 1000
@@ -76,6 +78,7 @@ class _Run:
         self._work_seconds = 0.0
         self._weights_hash = ""
         self._parameters: int | None = None
+        self._curve: list[tuple[int, float]] = []
         self._sandbox = sandbox_named(order.sandbox)
         limits = Limits(order.cpu_seconds, order.wall_seconds, order.memory_bytes)
         work, scratch = Path(order.work), Path(order.scratch)
@@ -114,7 +117,9 @@ class _Run:
         self._trainer.start_clock()
         total = self._order.budget_tokens
         for frame in self._trainer.exchange(_chunks(examiner.training_windows()), last=True):
-            if frame.kind == PROGRESS:
+            if frame.kind == CURVE:
+                self._extend_curve(*unpack_progress(frame.payload))
+            elif frame.kind == PROGRESS:
                 tokens, loss = unpack_progress(frame.payload)
                 self._say(Progress("train", min(tokens, total), total, loss))
             else:
@@ -124,6 +129,16 @@ class _Run:
                 self._work_seconds += min(seconds, time.monotonic() - self._began)
                 return weights
         raise AssertionError("an exchange ends by raising")
+
+    def _extend_curve(self, tokens: int, loss: float) -> None:
+        """Take in what the child says of its loss; end a run that is clearly behind its base."""
+        total, last = self._order.budget_tokens, self._curve[-1][0] if self._curve else 0
+        if len(self._curve) == POINTS or not last < tokens <= total or not math.isfinite(loss):
+            return
+        self._curve.append((tokens, loss))
+        if is_behind(self._curve, self._order.against, total):
+            share = tokens / total
+            raise RunFailed(RunStatus.STOPPED, f"clearly behind its base at {share:.0%}, stopped")
 
     def _examine(self, weights: bytes, examiner: Examiner) -> tuple[Score, ...]:
         """Have the windows of every exam answered and scored, and some of them asked again."""
@@ -181,6 +196,7 @@ class _Run:
             scores=scores,
             weights_hash=self._weights_hash,
             parameters=self._parameters,
+            curve=tuple(self._curve),
         )
 
 

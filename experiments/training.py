@@ -23,7 +23,8 @@ from typing import Protocol, cast
 import torch
 
 from experiments.confined import Main, NotFiniteError
-from experiments.frames import PROGRESS, RESULT, pack_progress, write_frame
+from experiments.frames import CURVE, PROGRESS, RESULT, pack_progress, write_frame
+from swarm.stopping import POINTS
 
 VOCABULARY = 256
 REPORT_EVERY_SECONDS = 0.1
@@ -68,7 +69,7 @@ def trainer(work: Path, budget_tokens: int, seed: int) -> Main:
     def main(inlet: int, outlet: int) -> None:
         module = load_train_module(work)
         started = time.perf_counter()
-        model = module.train(_reader(inlet), budget_tokens, seed, _reporter(outlet))
+        model = module.train(_reader(inlet), budget_tokens, seed, _reporter(outlet, budget_tokens))
         microseconds = int(1e6 * (time.perf_counter() - started))
         sys.stdout.flush()
         weights = io.BytesIO()
@@ -144,15 +145,26 @@ def _reader(descriptor: int) -> Callable[[int], bytes]:
     return read
 
 
-def _reporter(descriptor: int) -> Callable[[int, float], None]:
-    """A function that says how training goes, at most ten times a second."""
-    next_at = 0.0
+def _reporter(descriptor: int, budget_tokens: int) -> Callable[[int, float], None]:
+    """
+    A function that says how training goes, at most ten times a second.
+
+    It also sends the mean loss since the last time after each of `POINTS` equal parts of
+    the budget, whatever the time.
+    """
+    next_at, next_point = 0.0, 1
+    losses: list[float] = []
 
     def report(tokens: int, loss: float) -> None:
-        nonlocal next_at
+        nonlocal next_at, next_point
         loss, now = float(loss), time.monotonic()
         if not math.isfinite(loss):
             raise NotFiniteError(f"the loss is {loss} after {tokens} tokens")
+        losses.append(loss)
+        if tokens * POINTS >= next_point * budget_tokens:
+            write_frame(descriptor, CURVE, pack_progress(tokens, sum(losses) / len(losses)))
+            next_point = tokens * POINTS // budget_tokens + 1
+            losses.clear()
         if now >= next_at:
             next_at = now + REPORT_EVERY_SECONDS
             write_frame(descriptor, PROGRESS, pack_progress(tokens, loss))

@@ -26,6 +26,9 @@ MOST_TRIALS = 200
 FAR = 20.0
 """No result counts as more than so many `min_effect` better or worse; failures as these."""
 
+BEHIND = 4.0
+"""What is assumed of one that was stopped in its first run because it was clearly behind."""
+
 HALF = 0.5
 """What is left of a result that a peer measured, or that was measured on another base."""
 
@@ -51,7 +54,7 @@ def worse_of(situation: Situation, trial: Trial) -> float | None:
     if trial.outcome == "dropped":
         return None
     if not trial.pairs:
-        return FAR
+        return BEHIND if trial.outcome == "no_gain" else FAR
     task = situation.task
     nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
     sign = 1e-9 if task.metric.direction == "minimize" else -1e-9

@@ -1,0 +1,107 @@
+"""
+When a run is so far behind its base that the rest of it is not worth the compute.
+
+Base and candidate train on the same text in the same order, so their training losses
+can be held against each other at the same token. From a quarter of the budget on, a
+candidate whose loss is a clear share above its base's stops. It can be told only
+where the loss of both means the same and falls in the same way: where the two differ
+in settings, and in none of those that shape the schedule or add to the loss.
+
+Law: pure. Who stops a run loses it; that the rule costs few wins is shown by the
+losers that finish all the same, one in ten, and by `benchmarks/bench_early_stop.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from swarm.settings_block import SettingsBlockError, read_literals, write_literals
+from swarm.tree import Tree
+
+if TYPE_CHECKING:
+    from swarm.task import Task
+
+Curve: TypeAlias = Sequence[tuple[int, float]]
+"""(tokens seen, mean training loss since the point before), tokens rising."""
+
+POINTS = 32
+"""Points of a curve, evenly spread over the budget."""
+
+EARLIEST = 0.25
+"""Share of the budget before which nothing stops."""
+
+WINDOW = 0.125
+"""Share of the budget over which losses are averaged."""
+
+MARGIN = 0.02
+"""How far above the base's the loss has to be, as a share of it."""
+
+FINISH_ANYWAY = 0.1
+"""Share of experiments that are not stopped, so that the rule is seen to be wrong if it is."""
+
+NOT_COMPARED = frozenset({"schedule", "regularisation"})
+"""Families of settings after whose turn losses at the same token mean something else."""
+
+
+def is_behind(curve: Curve, base: Curve, budget_tokens: int, margin: float = MARGIN) -> bool:
+    """
+    Whether a run is clearly behind its base at the last point of its curve.
+
+    Args:
+        curve: Of the candidate, as far as it has come.
+        base: Of its base, on the same seed; false where it does not reach as far.
+    """
+    if not curve or not base:
+        return False
+    end = curve[-1][0]
+    start = end - WINDOW * budget_tokens
+    if end < EARLIEST * budget_tokens or base[-1][0] < end:
+        return False
+    ours, theirs = mean_loss(curve, start, end), mean_loss(base, start, end)
+    return theirs > 0 and ours > (1 + margin) * theirs
+
+
+def stopped_at(curve: Curve, base: Curve, budget_tokens: int, margin: float = MARGIN) -> int | None:
+    """After how many tokens a run with this curve is stopped; None: it finishes."""
+    for count in range(1, len(curve) + 1):
+        if is_behind(curve[:count], base, budget_tokens, margin):
+            return curve[count - 1][0]
+    return None
+
+
+def mean_loss(curve: Curve, start: float, end: float) -> float:
+    """The mean loss between two numbers of tokens; a point holds from the one before it."""
+    before, area, width = 0, 0.0, 0.0
+    for tokens, loss in curve:
+        part = max(0.0, min(end, tokens) - max(start, before))
+        area, width, before = area + part * loss, width + part, tokens
+    return area / width if width else math.nan
+
+
+def can_be_compared(base: Tree, candidate: Tree, task: Task) -> bool:
+    """Whether the losses of two trees of a task can be held against each other."""
+    if task.harness != "stream" or base.keys() != candidate.keys():
+        return False
+    families = {knob.name: knob.family for knob in task.knobs}
+    turned: set[str] = set()
+    for path in base:
+        changed = _turned(base[path], candidate[path])
+        if changed is None:
+            return False
+        turned |= changed
+    return all(families.get(name, "schedule") not in NOT_COMPARED for name in turned)
+
+
+def _turned(before: bytes, after: bytes) -> set[str] | None:
+    """The settings at other values; None where more than settings differs."""
+    if before == after:
+        return set()
+    try:
+        was, now = read_literals(before), read_literals(after)
+        changed = {name for name in now if now[name] != was.get(name)}
+        same_code = write_literals(before, {name: now[name] for name in changed}) == after
+    except SettingsBlockError:
+        return None
+    return changed if same_code else None

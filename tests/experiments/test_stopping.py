@@ -1,0 +1,88 @@
+"""Early stopping in real runs: what it ends, what it leaves, and what is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.measure import Measured, measure
+from experiments.run import RunRequest, RunResult, RunStatus
+from experiments.runner import Runner
+from experiments.stopping import Stop, Stopping
+from experiments.task_folder import load_task
+from swarm.settings_block import Scalar
+from swarm.stopping import POINTS
+from swarm.tree import Tree, tree_hash
+from swarm.turning import turned
+from tests.experiments.lab import Lab
+from tests.experiments.tiny import good, load_tiny, open_tiny, request
+
+QUICK = load_task("quick").task
+SLOW = good().replace("lr=1e-2", "lr=1e-4")
+
+
+def tree(source: str) -> Tree:
+    return {"train.py": source.encode()}
+
+
+async def test_a_run_that_is_behind_ends_and_is_not_remembered(tmp_path: Path) -> None:
+    """Its losses up to there are kept; without a base it runs to its end."""
+    async with open_tiny(tmp_path) as runner:
+        base = await runner.run(request(good()))
+        assert len(base.curve) == POINTS
+        assert [tokens for tokens, _ in base.curve] == [256 * each for each in range(1, 33)]
+        slow = tree(SLOW)
+        held = RunRequest(slow, tree_hash(slow), 0, code=False, against=base.curve)
+        stopped = await runner.run(held)
+        assert stopped.status is RunStatus.STOPPED and stopped.value_nano is None
+        assert "clearly behind its base at 25%, stopped" in stopped.log_tail
+        assert len(stopped.curve) == POINTS // 4
+        assert not runner.remembers(held)
+        whole = await runner.run(request(SLOW))
+        assert whole.status is RunStatus.COMPLETED and len(whole.curve) == POINTS
+        assert (await runner.run(held)).value_nano == whole.value_nano
+
+
+async def test_a_stopped_experiment_is_no_gain_and_a_watched_one_goes_on(tmp_path: Path) -> None:
+    """One that is watched ends as if nobody looked, but it is noted that it was behind."""
+    async with open_tiny(tmp_path) as runner:
+        stopped = await measured(runner, "stop")
+        assert (stopped.outcome, stopped.pairs, stopped.behind) == ("no_gain", [], True)
+        assert stopped.reason == "clearly behind its base at 25%, stopped"
+        watched = await measured(runner, "watch")
+        never = await measured(runner, "never")
+    assert (watched.behind, never.behind) == (True, False)
+    assert watched.pairs and (watched.pairs, watched.outcome) == (never.pairs, never.outcome)
+
+
+async def measured(runner: Runner, stop: Stop) -> Measured:
+    async def run(request: RunRequest, arm: str) -> RunResult:
+        return await runner.run(request)
+
+    return await measure(
+        tree(good()),
+        tree(SLOW),
+        task=load_tiny().task,
+        code=False,
+        seeds=[1, 2, 3],
+        run=run,
+        on_pair=lambda _: None,
+        stop=stop,
+    )
+
+
+async def test_the_regret_of_the_rule_is_told_and_kept() -> None:
+    """One in ten finishes; what it then turns out to be is counted, in all lives of a node."""
+    lab = Lab(QUICK)
+    draws = iter([0.5, 0.05])
+    stopping = Stopping(QUICK, lab, enabled=True, uniform=draws.__next__)
+    changes: dict[str, Scalar] = {"WIDTH": 32}
+    candidate = turned(QUICK.baseline, changes)
+    assert [stopping.of(QUICK.baseline, candidate) for _ in range(2)] == ["stop", "watch"]
+    assert await stopping.note("stop", "no_gain", behind=True) == ""
+    assert "0 of 1 such were wins" in await stopping.note("watch", "no_gain", behind=True)
+    assert await stopping.note("watch", "win", behind=False) == ""
+    again = Stopping(QUICK, lab, enabled=True, uniform=draws.__next__)
+    assert "1 of 2 such were wins" in await again.note("watch", "win", behind=True)
+    assert again.account.stopped == 1
+    off = Stopping(QUICK, lab, enabled=False, uniform=draws.__next__)
+    assert off.of(QUICK.baseline, candidate) == "never"
