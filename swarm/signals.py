@@ -79,7 +79,7 @@ class Presence:
 
 
 Signal = Claim | Presence
-_KINDS = {"claim": Claim, "presence": Presence}
+_KINDS = ("claim", "presence")
 
 
 def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: bytes) -> bytes:

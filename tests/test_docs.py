@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from experiments.sandbox import all_sandboxes
-from swarm import admission, envelope, records
+from swarm import admission, envelope, heard, records, signals
 from swarm.task import parse_task
 from swarm.topic import TopicKey
 
@@ -104,6 +104,25 @@ def test_the_field_tables_are_the_records(heading: str) -> None:
     if heading == "Trials":
         declared = declared + names_of(records.Trial)
     assert documented == [name for name in declared if name not in every]
+
+
+def test_the_fields_of_signals_are_documented() -> None:
+    """In their order, and within their bounds."""
+    text = section(page("records.md"), "Signals")
+    header = {"author", "topic", "task", "created_at_ms"}
+    declared = [
+        name
+        for signal in (signals.Claim, signals.Idea, signals.Presence)
+        for name in names_of(signal)
+        if name not in header
+    ]
+    assert fields_in(text) == declared
+    assert f"at most {signals.MAX_SIGNAL_BYTES // 1024} KiB" in text
+    assert f"forgets one {heard.LIFETIME_MS // 60_000} minutes after" in text
+    assert f"one in {heard.LEAST_GAP_MS} ms" in text
+    assert f"`ideas` | ≤ {signals.MAX_IDEAS} " in text
+    assert f"`knobs` | ≤ {signals.MAX_IDEA_KNOBS} " in text
+    assert f"`running` | ≤ {signals.MAX_RUNNING} lines, ≤ {signals.MAX_TITLE} " in text
 
 
 def test_every_outcome_and_limit_is_named() -> None:

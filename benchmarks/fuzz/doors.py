@@ -38,9 +38,18 @@ from swarm.grade import grade
 from swarm.invite import InviteError, line_of, read_invite
 from swarm.records import RecordError, decode, encode
 from swarm.settings_block import SettingsBlockError, read_settings
+from swarm.signals import (
+    Claim,
+    Idea,
+    InvalidSignal,
+    Presence,
+    is_signal,
+    seal_signal,
+    validate_signal,
+)
 from swarm.task import TaskError, declared_files, parse_task
 from swarm.validation import Invalid, validate
-from tests.swarm.record_samples import ANN, DIFF, RECORDS, SCOPE, TRIALS, WIN
+from tests.swarm.record_samples import ANN, DIFF, NOW_MS, RECORDS, SCOPE, TRIALS, WIN
 
 _SCOPE = "/research-swarm/1/task#1"
 _SPANS = (Range(b"", b"\x80"), Range(b"\x90", END))
@@ -216,6 +225,14 @@ def _read_task(data: bytes) -> object:
     return parse_task(data, _TASK_FILES)
 
 
+def _read_signal(data: bytes) -> object:
+    """What is no signal by its first look is none by the second."""
+    seems = is_signal(data)
+    signal = validate_signal(data, SCOPE)
+    assert seems
+    return signal
+
+
 def _read_script(data: bytes) -> object:
     """The receiver's grade never fails; the settings block is read or refused."""
     assert grade(_GRADED.baseline, {"train.py": data}, _GRADED) in ("knob", "code")
@@ -250,6 +267,31 @@ _SYNC = (
     write_records(Records((b"one", b"two"), 3)),
 )
 
+_SIGNALS = tuple(
+    seal_signal(signal, ANN.sign, ANN.public_key)
+    for signal in (
+        Claim(
+            ANN.peer_id,
+            SCOPE.topic,
+            SCOPE.task,
+            NOW_MS,
+            (Idea("0a" * 32, "0b" * 32, "norm", (("NORM", "'rms'"),)),),
+        ),
+        Presence(
+            ANN.peer_id,
+            "ann",
+            SCOPE.topic,
+            SCOPE.task,
+            NOW_MS,
+            "cpu-laptop",
+            "Example CPU, 2 cores",
+            12,
+            3,
+            ("NORM layer → rms",),
+        ),
+    )
+)
+
 _INVITED = pack(
     {
         "addrs": [[ANN.peer_id, ["/ip4/192.0.2.7/tcp/4001", "/dns4/lab.example/tcp/1"]]],
@@ -280,6 +322,7 @@ DOORS: tuple[Door, ...] = (
         tuple(ANN.seal(record) for record in (WIN, TRIALS)),
         _edit_envelope,
     ),
+    Door("signal", _read_signal, InvalidSignal, _SIGNALS, _edit_envelope),
     Door(
         "diff", _apply, DiffError, tuple(diff.encode() for diff in _DIFFS), _edit_text(_DIFF_WORDS)
     ),

@@ -75,6 +75,7 @@ def test_a_record_is_no_signal() -> None:
         (forged(CLAIM, topic="/research-swarm/1/other"), "topic"),
         (forged(CLAIM, version=99), "version"),
         (forged(CLAIM, kind="shout"), "kind"),
+        (forged(CLAIM, kind={"unhashable": []}), "kind"),
         (forged(CLAIM, more=1), "unknown field 'more'"),
         (forged(CLAIM, created_at_ms=-1), "created_at_ms"),
         (forged(CLAIM, ideas=[plain_map(IDEA)] * 33), "signal"),
@@ -92,6 +93,7 @@ def test_a_record_is_no_signal() -> None:
 def test_what_no_honest_peer_sends_is_refused(data: bytes, fault: str) -> None:
     with pytest.raises(InvalidSignal, match=fault):
         validate_signal(data, SCOPE)
+    assert is_signal(data) in (True, False)
 
 
 def test_nobody_seals_what_nobody_would_take() -> None:
