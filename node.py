@@ -179,6 +179,7 @@ class Node:
                 nursery.start_soon(service)
             await self._write_status()
             await self._until_stopped()
+            self._watch.stop()
             await self._farewell()
             nursery.cancel_scope.cancel()
 
@@ -194,6 +195,7 @@ class Node:
             workers=0 if node.observe else self._workers(),
             home=str(self._home.root),
             nickname=node.nickname,
+            topic=self._topic.name,
         )
 
     def _workers(self) -> int:

@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cli.hints import command, spelled
+from cli.hints import PUBLIC_TOPIC, command, spelled
 from cli.output import counted, number, signed
 from cli.text import plain, short_id
 from swarm import events
@@ -130,7 +130,8 @@ class NodeConsole:
             f"kept is what gains {event.min_effect:g} or more",
             "bold",
         )
-        self._line("node", f"{does}, {who}, home {event.home}")
+        where = "" if event.topic == PUBLIC_TOPIC else f", on topic {event.topic}"
+        self._line("node", f"{does}, {who}{where}, home {event.home}")
         self._line("", f"Ctrl-C stops it; look from elsewhere: {command('leaderboard')}", _DIM)
 
     def _goes_on(self, event: events.GoingOn) -> None:

@@ -16,7 +16,6 @@ Source: https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_ABYTES,
@@ -57,17 +56,19 @@ def answer(asker: PeerId, answerer: PeerId, sealed_question: bytes) -> bytes:
     return b"answer\0" + peers + hashlib.sha256(sealed_question).digest()
 
 
-@dataclass(frozen=True, slots=True)
 class Seal:
     """Seals and opens what is said under one epoch of a topic's key."""
 
-    key: TopicKey
+    def __init__(self, key: TopicKey) -> None:
+        self._gossip = key.derived("gossip")
+        self._calls = key.derived("calls")
+        self._topic = key.wire_topic.encode() + b"\0" + key.epoch.to_bytes(8, "big")
 
     def seal(self, data: bytes, what: bytes) -> bytes:
         """`data`, longer by `SEAL_BYTES`, unreadable without the key."""
         nonce = random(_NONCE_BYTES)
         sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(
-            data, self._associated(what), nonce, self._secret(what)
+            data, self._topic + what, nonce, self._key(what)
         )
         return _VERSION + nonce + sealed
 
@@ -83,14 +84,10 @@ class Seal:
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return crypto_aead_xchacha20poly1305_ietf_decrypt(
-                body, self._associated(what), nonce, self._secret(what)
+                body, self._topic + what, nonce, self._key(what)
             )
         except CryptoError as error:
             raise SealError("not sealed under the topic's current key") from error
 
-    def _secret(self, what: bytes) -> bytes:
-        return self.key.derived("gossip" if what == GOSSIP else "calls")
-
-    def _associated(self, what: bytes) -> bytes:
-        topic = self.key.wire_topic.encode()
-        return topic + b"\0" + self.key.epoch.to_bytes(8, "big") + what
+    def _key(self, what: bytes) -> bytes:
+        return self._gossip if what == GOSSIP else self._calls

@@ -24,6 +24,7 @@ class Started:
         workers: Experiments at once; 0 where it observes.
         home: Its folder.
         nickname: May be empty.
+        topic: `public`, or what its owner calls it.
     """
 
     task: str
@@ -35,6 +36,7 @@ class Started:
     workers: int
     home: str
     nickname: str
+    topic: str = "public"
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,10 @@ async def member(
             nursery.cancel_scope.cancel()
 
 
-async def test_two_members_converge_and_know_each_other(tmp_path: Path) -> None:
+async def test_two_members_converge_and_know_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gossip.network.MEMBERS_SECONDS", 0.2)
     async with member(tmp_path / "a") as a:
         early = await a.network.publish(a.record(1, PRIVATE.scope))
         async with member(tmp_path / "b", join=a.addr) as b:
@@ -220,17 +223,20 @@ async def test_after_a_rotation_only_the_new_key_counts(tmp_path: Path) -> None:
             assert old.network.peers == 0
 
 
+@pytest.mark.parametrize("closed", [False, True])
 async def test_a_joiner_gets_the_task_from_a_member_and_an_outsider_does_not(
-    tmp_path: Path,
+    tmp_path: Path, closed: bool
 ) -> None:
     told: list[str] = []
     gone = f"/ip4/127.0.0.1/tcp/1/p2p/{new_identity().peer_id}"
-    async with member(tmp_path / "a") as a:
-        invite = Invite("lab", KEY, TASK.id, (gone, a.addr))
+    async with member(tmp_path / "a", Topic.private(replace(LAB, closed=closed))) as a:
+        invite = Invite("lab", KEY, TASK.id, (gone, a.addr), closed)
         package = read_package(await fetch_task(invite, new_identity(), told.append), TASK.id)
         assert package.task == TASK
         assert package.files == {"train.py": (TOY / "train.py").read_bytes()}
         assert len(told) == 1 and "/tcp/1/" in told[0]
+        if closed:
+            return
         wrong = replace(invite, key=TopicKey(KEY.id, 1, bytes(32)), addrs=(a.addr,))
         with pytest.raises(JoinError, match="no member named in it gave it"):
             await fetch_task(wrong, new_identity(), told.append)
@@ -252,3 +258,22 @@ async def test_a_closed_topic_works_among_its_members(tmp_path: Path) -> None:
     ):
         sent = await a.network.publish(a.record(1, PRIVATE.scope))
         await until(lambda: sent in b.ids(), LONG_S)
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [(PRIVATE, "`swarm invite --topic lab`"), (PUBLIC, "`swarm start --join ADDRESS`")],
+)
+async def test_a_node_that_is_alone_says_so_once_and_how_others_come(
+    tmp_path: Path, topic: Topic, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gossip.network.ALONE_SECONDS", 0.1)
+    async with member(tmp_path / "a", topic) as a:
+        await until(lambda: bool(troubles(a)), LONG_S)
+        await trio.sleep(0.5)
+        (sentence,) = troubles(a)
+        assert said in sentence and "alone" in sentence
+
+
+def troubles(member: Member) -> list[str]:
+    return [each.message for each in member.said if isinstance(each, events.NetworkTrouble)]
