@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from cli.export import history
@@ -13,17 +14,17 @@ from cli.output import size, warn
 from cli.plot import png_of, summary
 from cli.report import report_lines
 from cli.snapshot import loaded_task
-from cli.story import Story
+from cli.story import Story, opened_wins
 from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
 from swarm.leaderboard import Entry
-from swarm.records import RecordId
+from swarm.records import RecordId, Win
 from swarm.task import TaskError
 from swarm.wear import wear
 from watch.export_folder import Folder
 from watch.export_lineage import lineage_svg
 from watch.export_page import Archive, page
-from watch.export_records import packed
+from watch.export_records import Header, packed
 from watch.export_table import results_tsv
 from watch.plot import BELIEVED, picture
 
@@ -36,50 +37,52 @@ def export_archive(story: Story, folder: Folder) -> None:
         JournalError: The journal cannot be read.
         OSError: A file cannot be written.
     """
-    task = story.snapshot.task
-    entries, wins, known = story.entries, story.wins, commits_of(story)
+    task, entries, claims = story.snapshot.task, story.entries, story.board.wins
     shown = picture(story.tried, story.states, story.metric)
     image = png_of(story, shown)
-    made_at = {record: win.created_at_ms for record, win in wins.items()}
-    drawing = lineage_svg(wins, entries, _leader(entries), made_at, task.name)
+    made_at = {record: claim.created_at_ms for record, claim in claims.items()}
+    drawing = lineage_svg(claims, entries, _leader(entries), made_at, task.name)
     gauge = wear(story.board, [place.finding for place in story.places], task.yardstick)
-    archive = Archive(
-        title=task.name,
-        made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        metric=story.metric,
-        lines=_in_short(story),
-        entries=entries,
-        wins=wins,
-        replications=tuple(story.replications.values()),
-        tried=story.tried,
-        picture=image,
-        lineage=drawing,
-        commits=known,
-    )
-    files = {
-        "results.tsv": results_tsv(story.tried, story.states, known, story.metric),
-        "leaderboard.json": _json(document(story.snapshot, story.board, entries, gauge)),
-        "records.msgpack": packed(task.id, _envelopes(story)),
-        "progress.png": image,
-        "lineage.svg": drawing.encode(),
-        "report.html": page(archive).encode(),
+    with opened_wins(story.snapshot) as wins:
+        known = commits_of(story, wins)
+        archive = Archive(
+            title=task.name,
+            made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            metric=story.metric,
+            lines=_in_short(story),
+            entries=entries,
+            wins=wins,
+            replications=story.replications,
+            tried=story.tried,
+            picture=image,
+            lineage=drawing,
+            commits=known,
+        )
+        text = page(archive)
+    table = results_tsv(story.tried, story.states, known, story.metric)
+    board = _json(document(story.snapshot, story.board, entries, gauge))
+    sizes = {
+        "results.tsv": folder.write("results.tsv", table),
+        "leaderboard.json": folder.write("leaderboard.json", board),
+        "records.msgpack": _write_records(story, folder),
+        "progress.png": folder.write("progress.png", image),
+        "lineage.svg": folder.write("lineage.svg", drawing.encode()),
+        "report.html": folder.write("report.html", text.encode()),
     }
-    for name, content in files.items():
-        folder.write(name, content)
     print(f"wrote {folder.path}: {summary(shown)}")
-    for name, content in files.items():
-        print(f"  {name:<17} {size(len(content)):>10}")
+    for name, count in sizes.items():
+        print(f"  {name:<17} {size(count):>10}")
     print(f"open {folder.path / 'report.html'} to read it")
 
 
-def commits_of(story: Story) -> dict[RecordId, str]:
+def commits_of(story: Story, wins: Mapping[RecordId, Win]) -> dict[RecordId, str]:
     """The ids of wins in the Git history of these records; none where the task is gone."""
     try:
         loaded = loaded_task(story.snapshot.task)
     except (TaskError, CommandError) as error:
         warn(f"results.tsv names no commits: {error}")
         return {}
-    return {made.record: made.id for made in history(story, loaded) if made.record is not None}
+    return {made.record: made.id for made in history(loaded, wins) if made.record is not None}
 
 
 def _leader(entries: list[Entry]) -> RecordId | None:
@@ -93,14 +96,17 @@ def _in_short(story: Story) -> list[tuple[str, str]]:
     return report_lines(story, max(now_ms - first + 1, 1), now_ms, for_others=True)
 
 
-def _envelopes(story: Story) -> list[bytes]:
-    """Every record as it was signed, by kind and id, the same on every node."""
+def _write_records(story: Story, folder: Folder) -> int:
+    """Every record as it was signed, by kind and id, the same on every node; the bytes written."""
+    name, task = "records.msgpack", story.snapshot.task.id
     try:
-        with Journal.open(story.snapshot.journal, read_only=True) as journal:
-            rows = [stored for _, stored in journal.replay() if stored.id in story.records]
+        journal = Journal.open(story.snapshot.journal, read_only=True)
     except JournalMissing:
-        rows = []
-    return [stored.envelope for stored in sorted(rows, key=lambda each: (each.kind, each.id))]
+        return folder.write_from(name, packed(Header(task, 0), ()))
+    with journal:
+        ids = [row[0] for row in sorted(journal.listed(), key=lambda row: (row[1], row[0]))]
+        envelopes = (envelope for record in ids if (envelope := journal.get(record)) is not None)
+        return folder.write_from(name, packed(Header(task, len(ids)), envelopes))
 
 
 def _json(value: object) -> bytes:

@@ -15,10 +15,10 @@ from pathlib import Path
 from cli.failures import CommandError
 from cli.output import counted
 from cli.snapshot import loaded_task
-from cli.story import Story, read_story
+from cli.story import Story, opened_wins, read_story
 from cli.text import plain, shortened
 from experiments.task_folder import LoadedTask
-from swarm.records import RecordId
+from swarm.records import RecordId, Win
 from watch.export_folder import ExportError, Folder, open_folder
 from watch.git_export import Commit, commits, refs
 from watch.git_export_store import BEST, Repository
@@ -59,25 +59,26 @@ def writing(directory: Path, kind: str) -> Generator[Folder]:
         raise CommandError(str(error)) from error
 
 
-def history(story: Story, loaded: LoadedTask) -> Iterator[Commit]:
+def history(loaded: LoadedTask, wins: Mapping[RecordId, Win]) -> Iterator[Commit]:
     """The baseline and the wins as commits, each after all it was built on."""
     frozen = {
         path: file.read_bytes()
         for path, file in zip(loaded.task.frozen, loaded.frozen_paths, strict=True)
     }
-    return commits(loaded.task, frozen, story.wins)
+    return commits(loaded.task, frozen, wins)
 
 
 def _export_git(story: Story, directory: Path) -> None:
     loaded = loaded_task(story.snapshot.task)
-    wins, known = story.wins, dict[RecordId | None, str]()
-    with writing(directory, f"git history of {story.snapshot.work}") as folder:
+    known: dict[RecordId | None, str] = {}
+    kind = f"git history of {story.snapshot.work}"
+    with opened_wins(story.snapshot) as wins, writing(directory, kind) as folder:
         repository = Repository(folder)
         new = 0
-        for made in history(story, loaded):
+        for made in history(loaded, wins):
             known[made.record] = made.id
             new += repository.add(made.objects) > 0
-        pointed, tags = refs(known, wins, story.places, story.replications.values())
+        pointed, tags = refs(known, story.board.wins, story.places, story.replications)
         repository.add(tags)
         repository.set_refs(pointed)
     _tell(directory, story, known, new, pointed[BEST])
@@ -86,7 +87,7 @@ def _export_git(story: Story, directory: Path) -> None:
 def _tell(
     directory: Path, story: Story, known: Mapping[RecordId | None, str], new: int, best: str
 ) -> None:
-    wins = story.wins
+    wins = story.board.wins
     leader = next((record for record, commit in known.items() if commit == best), None)
     title = "the baseline" if leader is None else f"“{shortened(plain(wins[leader].title), 60)}”"
     print(

@@ -158,7 +158,7 @@ def _mean(tried: Tried) -> float:
 
 
 def _folds(period: _Period) -> Iterator[Line]:
-    wins = period.story.wins
+    wins = period.story.board.wins
     built: Counter[str] = Counter()
     count = 0
     for each in period.tried:
@@ -175,7 +175,7 @@ def _folds(period: _Period) -> Iterator[Line]:
 
 def _checks(period: _Period) -> Iterator[Line]:
     story = period.story
-    made = [each for each in story.replications.values() if each.created_at_ms >= period.first_ms]
+    made = [each for each in story.replications if each.created_at_ms >= period.first_ms]
     if not made:
         return
     states = story.states

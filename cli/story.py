@@ -7,7 +7,8 @@ told of yet are in it too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from experiments.history import read_trials
 from gossip.board import load_board
 from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
+from gossip.wins import JournalWins
 from swarm.board import Board
 from swarm.findings import State
 from swarm.holdout import published_holdouts
@@ -29,30 +31,19 @@ from watch.tried import WIN, Tried, in_order, of_trial, of_trials, of_win
 @dataclass(frozen=True, slots=True)
 class Story:
     """
-    A home and all of its records.
+    A home and what its records say; without the diffs, which may be many and long.
 
     Attributes:
         places: The findings on the board, best believed first.
         tried: Every finished experiment, own and peers', the oldest first.
+        replications: All of them, in the order they came.
     """
 
     snapshot: Snapshot
     board: Board
-    records: Mapping[RecordId, Record]
     places: tuple[Ranked, ...]
     tried: tuple[Tried, ...]
-
-    @property
-    def wins(self) -> dict[RecordId, Win]:
-        """The wins among the records."""
-        return {key: record for key, record in self.records.items() if isinstance(record, Win)}
-
-    @property
-    def replications(self) -> dict[RecordId, Replication]:
-        """The replications among the records."""
-        return {
-            key: record for key, record in self.records.items() if isinstance(record, Replication)
-        }
+    replications: tuple[Replication, ...]
 
     @property
     def states(self) -> dict[RecordId, State]:
@@ -83,15 +74,34 @@ def read_story(root: Path) -> Story:
         HistoryError: So is the file of own experiments.
     """
     snapshot = take_snapshot(root)
-    board, records = Board(), dict[RecordId, Record]()
-    try:
-        with Journal.open(snapshot.journal, read_only=True) as journal:
-            board = load_board(journal)
-            records = {stored.id: journal.read(stored.envelope) for _, stored in journal.replay()}
-    except JournalMissing:
-        pass
+    board, tried, replications = Board(), list[Tried](), list[Replication]()
+    with suppress(JournalMissing), Journal.open(snapshot.journal, read_only=True) as journal:
+        board = load_board(journal)
+        for _, stored in journal.replay():
+            record = journal.read(stored.envelope)
+            tried += told_by(stored.id, record)
+            if isinstance(record, Replication):
+                replications.append(record)
     places = tuple(ranked(board, snapshot.task.yardstick))
-    return Story(snapshot, board, records, places, tuple(in_order(_tried(snapshot, records))))
+    told = in_order([*tried, *own_tried(snapshot)])
+    return Story(snapshot, board, places, tuple(told), tuple(replications))
+
+
+@contextmanager
+def opened_wins(snapshot: Snapshot) -> Generator[Mapping[RecordId, Win]]:
+    """
+    The wins with their diffs, read from the journal one by one as they are asked for.
+
+    Raises:
+        JournalError: The journal is there but cannot be read.
+    """
+    try:
+        journal = Journal.open(snapshot.journal, read_only=True)
+    except JournalMissing:
+        yield {}
+        return
+    with journal:
+        yield JournalWins(journal)
 
 
 def metric_of(task: TaskHeader) -> Metric:
@@ -115,11 +125,8 @@ def own_tried(snapshot: Snapshot) -> list[Tried]:
     ]
 
 
-def _tried(snapshot: Snapshot, records: Mapping[RecordId, Record]) -> list[Tried]:
-    found: list[Tried] = []
-    for record_id, record in records.items():
-        if isinstance(record, Win):
-            found.append(of_win(record_id, record))
-        elif isinstance(record, Trials):
-            found += of_trials(record_id, record)
-    return found + own_tried(snapshot)
+def told_by(record_id: RecordId, record: Record) -> list[Tried]:
+    """The experiments that a record tells of."""
+    if isinstance(record, Win):
+        return [of_win(record_id, record)]
+    return list(of_trials(record_id, record)) if isinstance(record, Trials) else []

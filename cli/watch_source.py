@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cli.node_now import NodeNow, PeerNow, Running
 from cli.snapshot import Snapshot, take_snapshot
-from cli.story import metric_of, own_tried
+from cli.story import metric_of, own_tried, told_by
 from gossip.board import load_board
 from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
@@ -23,9 +23,9 @@ from swarm.board import Board, nicknames
 from swarm.findings import State
 from swarm.holdout import published_holdouts
 from swarm.leaderboard import Entry, ranked, rows
-from swarm.records import PeerId, Record, RecordId, Trials, Win
+from swarm.records import PeerId, Record, RecordId
 from watch.plot import Picture, picture
-from watch.tried import Tried, in_order, of_trials, of_win
+from watch.tried import Tried, in_order
 
 ENTRIES = 100
 TRIED = 20_000
@@ -154,19 +154,13 @@ def _update(seen: _Records, journal: Journal, snapshot: Snapshot) -> None:
         seen.board = seen.board.with_records((key, record) for _, key, record in new)
     if new:
         seen.row, seen.stale = new[-1][0], True
-        found = [each for _, key, record in new for each in _tried(key, record)]
+        found = [each for _, key, record in new for each in told_by(key, record)]
         seen.tried = in_order([*seen.tried, *found])[-TRIED:]
     seen.count = count
 
 
 def _after(journal: Journal, row: int) -> list[tuple[int, RecordId, Record]]:
     return [(at, stored.id, journal.read(stored.envelope)) for at, stored in journal.replay(row)]
-
-
-def _tried(key: RecordId, record: Record) -> list[Tried]:
-    if isinstance(record, Win):
-        return [of_win(key, record)]
-    return list(of_trials(key, record)) if isinstance(record, Trials) else []
 
 
 def _rank(seen: _Records, snapshot: Snapshot) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,9 +36,16 @@ class Folder:
         self.path = path
         self._descriptor = descriptor
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, *parts: bytes) -> int:
+        """Put a file of these bytes in place; as `write_from`."""
+        return self.write_from(path, parts)
+
+    def write_from(self, path: str, parts: Iterable[bytes]) -> int:
         """
         Put a file in place, readable by all, and the folders on its way.
+
+        Returns:
+            How many bytes it has.
 
         Raises:
             OSError: Something on the way is no folder, or there is no room.
@@ -50,8 +57,9 @@ class Folder:
                 os.unlink(fresh, dir_fd=folder)
             descriptor = os.open(fresh, _NEW, 0o644, dir_fd=folder)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                count = sum(file.write(part) for part in parts)
             os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+        return count
 
     def read(self, path: str, most: int) -> bytes | None:
         """At most `most` bytes of a file; None where no regular file is."""

@@ -38,11 +38,10 @@ class Header:
     count: int
 
 
-def packed(task: TaskId, envelopes: Iterable[bytes]) -> bytes:
-    """The file with these signed envelopes, in this order."""
-    rows = list(envelopes)
-    header = {"format": FORMAT, "version": VERSION, "task": task, "count": len(rows)}
-    return b"".join(_pack(part) for part in (header, *rows))
+def packed(header: Header, envelopes: Iterable[bytes]) -> Iterator[bytes]:
+    """The parts of a file with so many signed envelopes, in this order."""
+    yield _pack({"format": FORMAT, "version": VERSION, "task": header.task, "count": header.count})
+    yield from map(_pack, envelopes)
 
 
 def unpacked(file: BinaryIO) -> tuple[Header, Iterator[bytes]]:

@@ -20,7 +20,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from swarm.lineage import Incomplete, InvalidWin, RecentTrees, resolve_tree
+from swarm.board import Claim
+from swarm.lineage import Incomplete, InvalidWin, Linked, RecentTrees, resolve_tree
 from swarm.ranking import Ranked
 from swarm.records import Pair, PeerId, RecordId, Replication, Win, from_nano
 from swarm.task import Task
@@ -83,7 +84,7 @@ def commits(
 
 def refs(
     known: Mapping[RecordId | None, ObjectId],
-    wins: Mapping[RecordId, Win],
+    claims: Mapping[RecordId, Claim],
     places: Sequence[Ranked],
     replications: Collection[Replication],
 ) -> tuple[dict[str, ObjectId], list[GitObject]]:
@@ -92,6 +93,7 @@ def refs(
 
     Args:
         known: The ids of all commits, the baseline's under None.
+        claims: The wins of the board.
         places: The findings, the best believed first.
     """
     baseline = known[None]
@@ -106,7 +108,7 @@ def refs(
         baseline,
     )
     found = {BEST: leader, BASELINE: baseline}
-    tips = _tips(known, wins)
+    tips = _tips(known, claims)
     names = _names(tips)
     found |= {f"{WINS}/{names[tip]}": known[tip] for tip in tips if known[tip] != leader}
     tags: list[GitObject] = []
@@ -115,12 +117,12 @@ def refs(
     for place in replicated:
         record = place.finding.records[0]
         if record in known:
-            title = slug(steady(wins[record].title))
+            title = slug(steady(claims[record].title))
             name = f"{title}-{names[record]}" if title else names[record]
             made = tag(
                 known[record],
                 f"replicated/{name}",
-                _swarm(_last_heard(place, replications, wins[record])),
+                _swarm(_last_heard(place, replications, claims[record].created_at_ms)),
                 _verdict(place),
             )
             found[f"{REPLICATED}/{name}"] = made.id
@@ -137,7 +139,7 @@ def _ancestors_first(wins: Mapping[RecordId, Win]) -> Iterator[RecordId]:
 
 
 def _tips(
-    known: Mapping[RecordId | None, ObjectId], wins: Mapping[RecordId, Win]
+    known: Mapping[RecordId | None, ObjectId], wins: Mapping[RecordId, Linked]
 ) -> list[RecordId]:
     """The wins that no other commit contains."""
     inner = {
@@ -231,7 +233,7 @@ def _verdict(place: Ranked) -> str:
     return "\n".join(lines)
 
 
-def _last_heard(place: Ranked, replications: Collection[Replication], win: Win) -> int:
+def _last_heard(place: Ranked, replications: Collection[Replication], made_at_ms: int) -> int:
     """When the newest measurement that counts was made."""
     wins = set(place.finding.records)
     times = [
@@ -239,4 +241,4 @@ def _last_heard(place: Ranked, replications: Collection[Replication], win: Win) 
         for each in replications
         if each.win in wins and Evidence.of(each) in place.finding.voices
     ]
-    return max(times, default=win.created_at_ms)
+    return max(times, default=made_at_ms)

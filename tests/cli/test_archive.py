@@ -14,7 +14,7 @@ from cli.export import export, history
 from cli.failures import CommandError
 from cli.import_records import import_records
 from cli.snapshot import loaded_task
-from cli.story import read_story
+from cli.story import opened_wins, read_story
 from gossip.home import Home, HomeInUse
 from gossip.journal import Journal
 from swarm.records import Record
@@ -84,7 +84,9 @@ def test_every_file_is_there_and_says_the_same(home: Home, tmp_path: Path) -> No
     assert list(table[0])[:5] == ["commit", "loss", "memory_gb", "status", "description"]
     assert [row["status"] for row in table] == ["keep", "keep", "keep", "discard"]
     story = read_story(home.root)
-    commits = {made.record: made.id for made in history(story, loaded_task(story.snapshot.task))}
+    with opened_wins(story.snapshot) as wins:
+        made = list(history(loaded_task(story.snapshot.task), wins))
+    commits = {each.record: each.id for each in made}
     assert [row["commit"] for row in table] == [
         *(commits[row["record"]][:7] for row in table[:3]),
         "-",
