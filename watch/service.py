@@ -80,6 +80,7 @@ class Watch:
         self._again_seconds = again_seconds
         self._feed = Feed(secrets.token_hex(4), now_ms)
         self._metrics = Metrics()
+        self._scope = trio.CancelScope()
         self.url: str | None = None
 
     def note(self, event: events.Event) -> None:
@@ -91,8 +92,16 @@ class Watch:
         except Exception:  # noqa: BLE001 - whoever tells of something needs no listener
             _log.exception("an event was not kept: %s", type(event).__name__)
 
+    def stop(self) -> None:
+        """Have `serve` say its last and end."""
+        self._scope.cancel()
+
     async def serve(self, source: Source) -> None:
-        """Answer for ever; what goes wrong ends here."""
+        """Answer until `stop`; what goes wrong ends here."""
+        with self._scope:
+            await self._serve_again(source)
+
+    async def _serve_again(self, source: Source) -> None:
         while (address := read_address(self._api)) is not None:
             try:
                 await self._serve(source, address)

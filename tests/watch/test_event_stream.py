@@ -148,10 +148,11 @@ async def test_there_is_room_for_so_many_and_one_who_leaves_makes_room(tmp_path:
 
 
 async def test_the_end_is_told(tmp_path: Path) -> None:
-    """A node that stops ends its streams; it does not cut them."""
+    """A node that stops says so on its streams and ends them; it does not cut them."""
     async with glass(Stage(), tmp_path) as seen, seen.listening() as listener:
         await listener.until("progress")
-        seen.scope.cancel()
-        with trio.CancelScope(shield=True):
-            while await listener.next() is not None:
-                pass
+        seen.watch.note(events.Stopping("the end"))
+        seen.watch.stop()
+        assert (await listener.until("log")).data["text"] == "the end"
+        while await listener.next() is not None:
+            pass
