@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-sync",
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_MS = 90_000
+PATIENCE_MS = 150_000
 """How long anything is waited for: a machine under load is slow, not broken."""
 
 

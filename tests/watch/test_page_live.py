@@ -65,7 +65,7 @@ def test_a_peers_win_appears_is_read_and_outlives_a_lost_connection(
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         assert seen.complaints == []
 
-        watcher.end()
+        watcher.end(timeout_s=120)
         expect(page.locator("#link-state")).to_have_text("Reconnecting …")
         expect(page.locator("#lost")).to_be_visible()
         expect(win).to_be_visible()

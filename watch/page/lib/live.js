@@ -7,7 +7,7 @@ const LOG_KEPT = 400;
 const TRIALS_KEPT = 20000;
 const WINS_READ = 2000;
 const PAUSE_MS = 1000;
-const PULSE_MS = 20000;
+const PULSE_MS = 10000;
 const AGAIN_MS = [1000, 2000, 4000, 8000];
 
 const VIEWS = {
@@ -33,6 +33,7 @@ class Link {
     this.failures = 0;
     this.reading = false;
     this.stale = false;
+    this.readOf = {};
     this.pulse = setInterval(() => this.feelPulse(), PULSE_MS);
     addEventListener("online", () => this.again(0));
   }
@@ -99,6 +100,7 @@ class Link {
     const said = entry.event === "win_accepted" ? plain(entry.text) : this.store.get().said;
     this.store.set({ log: [...log, entry].slice(-LOG_KEPT), said });
     if (entry.event === "baseline_measured" || entry.event === "champion_changed") this.readInto("status", () => read("status"));
+    if (entry.event.startsWith("peer_")) this.readInto("peers", VIEWS.peers);
     if (entry.event === "experiment_finished") this.refresh();
   }
 
@@ -126,9 +128,14 @@ class Link {
     const first = this.store.get().status === null;
     const instance = this.instance;
     await this.readInto("status", () => read("status"));
-    const show = (patch) => (first ? this.store.set(patch) : undefined) ?? patch;
-    const views = Object.entries(VIEWS).map(([name, view]) => this.news(name, view).then(show));
-    const patches = await Promise.all([...views, this.trials().then(show), this.readLog(instance)]);
+    const show = (patch) => {
+      if (first) this.store.set(patch);
+      return patch;
+    };
+    const [board, ...others] = Object.entries(VIEWS).map(([name, view]) => () => this.news(name, view).then(show));
+    const leading = board();
+    if (first) await leading;
+    const patches = await Promise.all([leading, ...others.map((other) => other()), this.trials().then(show), this.readLog(instance)]);
     if (!first) this.store.set(Object.assign({}, ...patches));
   }
 
@@ -142,7 +149,8 @@ class Link {
     try {
       const answer = await view();
       const known = this.store.get()[name];
-      if (known && answer.version !== undefined && known.version === answer.version && name !== "peers") return {};
+      if (known && answer.version !== undefined && known.version === answer.version && this.readOf[name] === this.instance && name !== "peers") return {};
+      this.readOf[name] = this.instance;
       return name === "status" ? { status: answer, now: answer.now ?? [], connected: answer.peers } : { [name]: answer };
     } catch {
       return {}; // What was read before stays; the stream says when the node is gone.
@@ -176,8 +184,8 @@ class Link {
   async feelPulse() {
     if (this.store.get().link.state !== "live") return;
     try {
-      const status = await read("status");
-      this.store.set({ status, connected: status.peers });
+      const [status, peers] = await Promise.all([read("status"), read("peers")]);
+      this.store.set({ status, peers, connected: status.peers });
     } catch {
       this.lost();
     }
