@@ -17,12 +17,13 @@ from cli.isolation import isolation_findings
 from cli.output import console, size
 from cli.settings_file import SettingsError, load_settings
 from cli.text import plain
+from experiments.hardware import remembered
 from experiments.probe import probe
 from gossip.home import Home
 from gossip.identity import IdentityError, load
 from gossip.journal import Journal
 from gossip.journal_faults import JournalError
-from swarm.hardware import Probe, hardware_class
+from swarm.hardware import Device, Probe, hardware_class
 from swarm.settings import Accept, Settings
 
 SYMPY_VERSION = "1.14.0"
@@ -54,7 +55,7 @@ def _verdict(home: Home, lacking: bool) -> str:
 
 def examine(home: Home) -> Iterator[Finding]:
     """Every check, in the order a person would ask."""
-    found = probe()
+    found = remembered(probe(), home.cache)
     yield _python()
     yield from _hardware(found)
     yield _torch()
@@ -75,12 +76,25 @@ def _python() -> Finding:
 
 def _hardware(found: Probe) -> Iterator[Finding]:
     memory = size(found.memory_bytes)
-    yield Finding("ok", "processor", f"{plain(found.cpu_model)}, {found.cores} cores, {memory}")
+    words = f"{plain(found.cpu_model)}, {found.cores} cores, {memory}{_speed(found.gflops)}"
+    yield Finding("ok", "processor", words)
     for device in found.devices:
-        yield Finding(
-            "ok", "device", f"{device.kind}: {plain(device.name)}, {size(device.memory_bytes)}"
-        )
-    yield Finding("ok", "class", f"{hardware_class(found)}: decides which ideas are tried first")
+        yield _device(device)
+    words = f"{hardware_class(found)}: where the search begins; see `swarm strategy`"
+    yield Finding("ok", "class", spelled(words))
+
+
+def _device(device: Device) -> Finding:
+    words = f"{device.kind}: {plain(device.name)}, {size(device.memory_bytes)}"
+    if device.gflops == 0:
+        fix = "install a torch that is built for it: https://pytorch.org/get-started/locally"
+        return Finding("note", "device", f"{words}; torch cannot use it", fix)
+    return Finding("ok", "device", words + _speed(device.gflops))
+
+
+def _speed(gflops: float | None) -> str:
+    """How fast it multiplies matrices, once the first start has measured it."""
+    return "" if gflops is None else f", {gflops:,.0f} GFLOP/s"
 
 
 def _torch() -> Finding:
