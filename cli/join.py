@@ -22,7 +22,7 @@ from cli.output import console, facts, size
 from cli.text import plain, shortened
 from cli.topic import check_name, running_on
 from experiments.sandbox import best_sandbox
-from experiments.task_folder import built_in_tasks, load_task
+from experiments.task_folder import built_in_tasks, lasting_source, load_task
 from experiments.task_store import store_task
 from gossip import topics
 from gossip.home import Home, open_home
@@ -89,7 +89,7 @@ def _task_here(home: Home, invite: Invite, given: str | None) -> str | None:
                 f"{given} is task {loaded.task.id}, and the invite is for {invite.task}: "
                 "name another folder, or leave out --task and get it from a member"
             )
-        return given if given in built_in_tasks() else str(Path(given).expanduser().resolve())
+        return lasting_source(given)
     for source in (*built_in_tasks(), str(home.tasks / invite.task)):
         try:
             if load_task(source).task.id == invite.task:

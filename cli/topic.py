@@ -16,7 +16,7 @@ from cli.failures import CommandError
 from cli.hints import spelled
 from cli.output import DIM, age, console, counted, facts, iso_time, print_json
 from cli.settings_file import load_settings
-from experiments.task_folder import load_task
+from experiments.task_folder import lasting_source, load_task
 from gossip import topics
 from gossip.home import Home, open_home
 from gossip.journal import Journal
@@ -37,10 +37,8 @@ def create(root: Path, name: str, *, task: str | None, closed: bool) -> None:
     os.umask(0o077)
     home = open_home(root)
     check_name(home, name)
-    source = task or _task_in_settings(home)
+    source = lasting_source(task or _task_in_settings(home))
     loaded = load_task(source)
-    if (path := Path(source).expanduser()).exists() and loaded.source != loaded.task.name:
-        source = str(path.resolve())
     key = TopicKey(secrets.token_bytes(ID_BYTES), 1, secrets.token_bytes(SECRET_BYTES))
     topics.save(home, Membership(name, key, loaded.task.id, source, closed, (), _now_ms()))
     print(f"made topic {name}, which works on {loaded.task.name}")

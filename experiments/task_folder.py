@@ -56,6 +56,13 @@ def built_in_tasks() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in BUILT_IN.glob("*.toml")))
 
 
+def lasting_source(path_or_name: str) -> str:
+    """The same task, said so that it is found from any folder; the task need not exist."""
+    if path_or_name in built_in_tasks():
+        return path_or_name
+    return str(Path(path_or_name).expanduser().resolve())
+
+
 def load_task(path_or_name: str | Path) -> LoadedTask:
     """
     A task by built-in name, by folder with a `task.toml`, or by a `.toml` file.

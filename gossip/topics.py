@@ -24,7 +24,6 @@ from swarm.records import PeerId, TaskId
 from swarm.topic import PUBLIC, TopicKey, TopicKeyError, is_topic_name, public_topic
 from swarm.validation import Scope
 
-MAX_TOPICS = 256
 _VERSION = 1
 _MAX_FILE_BYTES = 64 * 1024
 
