@@ -33,7 +33,7 @@ from benchmarks.result import Figure, write_result
 RUNS = 20
 NODES = 35
 LIARS = 11
-MINUTES = 120.0
+MINUTES = 60.0
 
 
 def main(runs: int) -> None:

@@ -45,7 +45,7 @@ from swarm.settings_block import write_settings
 from swarm.tree import Tree, tree_hash
 from swarm.validation import Invalid, Scope, challenge_message, validate
 
-PACE_MINUTES = 6.0
+PACE_MINUTES = 4.0
 """How long each liar rests between two lies, on average."""
 JUNK_PER_FLOOD = 100
 DAY_MS = 86_400_000
@@ -122,7 +122,7 @@ class Coalition:
         win = self._win(liar, base, tree, target, gain)
         record = self._say(liar, win)
         self._wins[record] = win
-        voices = self._random.randint(2, len(self.identities) - 1)
+        voices = self._random.randint(1, len(self.identities) - 1)
         others = [each for each in self.identities if each is not liar]
         for sybil in self._random.sample(others, min(voices, len(others))):
             self._say(sybil, self._replication(sybil, record, gain))
