@@ -33,6 +33,9 @@ AGAIN_SECONDS_PER_PEER = 2.0
 AGAIN_SECONDS_AT_LEAST = 100.0
 """How often it is told again in the largest swarm; well within the time a signal holds."""
 
+LOOK_SECONDS = 5.0
+"""How often to look whether somebody new is there to be told."""
+
 GAP_SECONDS = 2 * LEAST_GAP_MS / 1000
 """Between one claim and the next: what changes meanwhile is told as one."""
 
@@ -112,16 +115,26 @@ class Signals:
     async def _tell_presence(self) -> None:
         while True:
             await self._tell(self._presence())
-            await trio.sleep(self._again_seconds())
+            await self._due(trio.Event())
 
     async def _tell_claims(self) -> None:
         while True:
-            with trio.move_on_after(self._again_seconds() if self._ideas else float("inf")):
-                await self._changed.wait()
+            await self._due(self._changed)
+            if not self._changed.is_set() and not self._ideas:
+                continue
             self._changed = trio.Event()
             scope, author = self._scope, self._identity.peer_id
             await self._tell(Claim(author, scope.topic, scope.task, self._now_ms(), self._ideas))
             await trio.sleep(GAP_SECONDS)
+
+    async def _due(self, changed: trio.Event) -> None:
+        """Wait until something changed, somebody came, or it is time to say it again."""
+        fewest, until = self._peers(), trio.current_time() + self._again_seconds()
+        while trio.current_time() < until and self._peers() <= fewest:
+            fewest = min(fewest, self._peers())
+            with trio.move_on_after(LOOK_SECONDS):
+                await changed.wait()
+                return
 
     def _again_seconds(self) -> float:
         wanted = max(AGAIN_SECONDS, AGAIN_SECONDS_PER_PEER * self._peers())

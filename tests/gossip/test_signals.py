@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from gossip.identity import new_identity
-from gossip.signals import AGAIN_SECONDS, AGAIN_SECONDS_AT_LEAST, Signals
+from gossip.signals import AGAIN_SECONDS, AGAIN_SECONDS_AT_LEAST, LOOK_SECONDS, Signals
 from swarm.heard import LIFETIME_MS
 from swarm.signals import MAX_IDEAS, Idea, Presence
 from tests.swarm.record_samples import BOB, NOW_MS, SCOPE
@@ -120,6 +120,17 @@ async def test_a_newcomer_hears_what_was_claimed_before(
         await trio.sleep(AGAIN_SECONDS + 1)
         assert [claim.ideas for claim in late.claims()] == [tuple(ideas(1))]
         assert len(late.presences()) == 2
+
+
+async def test_who_connects_is_told_soon(autojump_clock: trio.testing.MockClock) -> None:
+    """What was said before anybody was connected went nowhere."""
+    async with street(2) as here:
+        here.nodes[0].claim(ideas(1))
+        await trio.sleep(2 * LOOK_SECONDS)
+        late = here.settle(3)
+        await trio.sleep(LOOK_SECONDS + 1)
+        assert len(late.presences()) == 2
+        assert [claim.ideas for claim in late.claims()] == [tuple(ideas(1))]
 
 
 async def test_a_large_swarm_speaks_more_seldom(autojump_clock: trio.testing.MockClock) -> None:
