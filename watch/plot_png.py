@@ -193,6 +193,8 @@ def _legend(axes: Axes, picture: Picture) -> None:
         rows.append(mark("refuted or broken", "x", _QUIET, 6))
     if picture.failed:
         rows.append(mark("failed", "x", _QUIET, 5))
+    if any(not picture.bottom <= dot.value <= picture.top for dot in picture.dots):
+        rows.append(mark("far off", "^", _QUIET, 5))
     rows += [
         mark(plain(family).replace("_", " "), "o", colour(family), 7)
         for family in picture.families[:16]
