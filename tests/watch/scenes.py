@@ -220,6 +220,7 @@ def _peer(number: int, chance: random.Random) -> Document:
         "replications": chance.randint(0, 9),
         "trials": chance.randint(9, 90),
         "last_heard_ms": START_MS,
+        "device": "AMD EPYC, 2 cores" if number % 2 else None,
         "running": running,
     }
 

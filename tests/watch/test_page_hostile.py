@@ -43,6 +43,7 @@ WRITTEN_BY_PEERS = frozenset(
         "url",
         "hardware_class",
         "hardware",
+        "device",
         "torch_version",
         "isolation",
         "outcome",

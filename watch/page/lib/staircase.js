@@ -52,7 +52,7 @@ function axes(pen, { width, height, ink, scales: { x, y, m }, byTime, baseline, 
     pen.fillText(y.tickFormat(6)(tick).replace("-", "−"), m.left - 9, at);
   }
   pen.textAlign = "center";
-  const ticks = x.ticks(Math.max(2, Math.floor(width / 110)));
+  const ticks = x.ticks(Math.max(2, Math.floor(width / 110))).filter((tick) => byTime || Number.isInteger(tick));
   for (const tick of ticks) {
     const name = byTime ? clock(+tick).slice(0, 5) : x.tickFormat(6)(tick);
     pen.fillText(name, Math.max(m.left + 4, x(tick)), height - m.bottom + 16);

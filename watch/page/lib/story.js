@@ -74,11 +74,12 @@ export function dotsOf(trials, states) {
 export function rangeOf(dots, steps, baseline, task) {
   const told = steps.map((dot) => dot.value);
   if (baseline !== null) told.push(baseline);
+  if (!steps.length) told.push(...dots.map((dot) => dot.value));
   const typical = middle(dots.map((dot) => dot.value));
   if (typical !== null) told.push(typical);
   if (!told.length) return [0, 1];
-  const low = Math.min(...told);
-  const high = Math.max(...told);
+  const low = told.reduce((a, b) => Math.min(a, b));
+  const high = told.reduce((a, b) => Math.max(a, b));
   const span = high - low || Math.abs(high) * 0.02 || 1e-6;
   return task.direction === "maximize" ? [low - 0.3 * span, high + 0.2 * span] : [low - 0.2 * span, high + 0.3 * span];
 }

@@ -41,7 +41,7 @@ function Peer({ peer, clock, dark }) {
         <p class="peer-name"><b title=${peer.peer_id}><bdi>${shortened(called(peer.nickname, peer.peer_id), 40)}</bdi></b>
           <span class=${`presence ${peer.self || peer.connected ? "on" : ""}`}>${peer.self ? "this node" : peer.connected ? "connected" : peer.last_heard_ms ? `heard ${age(peer.last_heard_ms, clock)}` : "not connected"}</span></p>
         <p class="soft peer-runs">${runs(peer)}</p>
-        <p class="faint">${hardwareName(peer.hardware_class)}${gave.length ? " · " : ""}${gave.map(([number, word]) => counted(number, word)).join(", ")}</p>
+        <p class="faint">${hardwareName(peer.hardware_class)}${peer.device ? html`, <bdi>${shortened(plain(peer.device), 48)}</bdi>` : null}${gave.length ? " · " : ""}${gave.map(([number, word]) => counted(number, word)).join(", ")}</p>
       </div>
     </li>
   `;
