@@ -127,11 +127,14 @@ def _found_by_peers(situation: Situation) -> Iterator[_Idea]:
 
 
 def _defaults(situation: Situation, turns: Turns) -> Iterator[_Idea]:
-    """Each setting back at the default, as far as its bounds allow; idle ones too."""
+    """Each setting back at the default, as far as its bounds allow, idle ones first."""
     usual = settings_of(situation.task.baseline)
-    for name, value in turns.settings.items():
+    knobs = turns.knobs
+    settings = turns.settings
+    for name in sorted(settings, key=lambda each: each in knobs and knobs[each].matters(settings)):
+        value = settings[name]
         default = usual.get(name)
-        if default is None or same(default, value) or name not in turns.knobs:
+        if default is None or same(default, value) or name not in knobs:
             continue
         if situation.bounds.admits(name, default):
             yield _turned(turns, ((name, default),), "Back at its default.")
