@@ -1,4 +1,4 @@
-"""One browser for all tests of the page."""
+"""One browser for the tests of the page in a module."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Generator[Browser]:
-    """Chromium, started once."""
+    """Chromium, for one module: while it runs, its event loop counts as this thread's."""
     from tests.watch import browser
 
     with browser.chromium() as found:
