@@ -121,7 +121,7 @@ class Place:
             cache=self.folder / "cache",
             scratch=self.folder / f"scratch{self.seed}",
             runs=RunCache(self.folder / "runs.sqlite"),
-            workers=1,
+            workers=2,
             sandbox=best_sandbox(task.harness),
             niceness=0,
         )
