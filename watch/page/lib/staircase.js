@@ -120,7 +120,7 @@ function line(pen, { steps, baseline, scales: { x, y, place }, ink, width, scale
 
 /** Wins: full once others have replicated them, a ring before, crossed out when refuted. */
 function wins(pen, { dots, colourOf, scales: { place }, ink, shown }) {
-  const size = shown > 3000 ? 3.6 : 5;
+  const size = shown > 3000 ? 3.2 : 5;
   for (const dot of dots) {
     if (!dot.record) continue;
     const [x, y] = place(dot);

@@ -136,9 +136,11 @@ function Box({ place, win, best, focus, dark, hidden }) {
       aria-label=${`${shortened(title, 90)} by ${shortened(name, 32)}, ${win.state}, ${signed(win.effect)}${best ? ", the best" : ""}`}>
       <rect width=${BOX.width} height=${BOX.height} rx="10"></rect>
       <path d="M10 0.5h1v47h-1a9.5 9.5 0 0 1-9.5-9.5v-28a9.5 9.5 0 0 1 9.5-9.5z" transform="translate(0,0)" fill=${peerColour(win.author, dark)}></path>
-      <text class="box-title" x="20" y="20">${shortened(title, 25)}</text>
-      <text class="box-by" x="20" y="37">${shortened(name, 14)}</text>
-      <text class="box-value" x=${BOX.width - 10} y="37" text-anchor="end">${signed(win.effect, 3)} → ${metric(win.value, 3)}</text>
+      <svg width=${BOX.width - 6} height=${BOX.height}>
+        <text class="box-title" x="20" y="20">${shortened(title, 25)}</text>
+        <text class="box-by" x="20" y="37">${shortened(name, 12)}</text>
+        <text class="box-value" x=${BOX.width - 12} y="37" text-anchor="end">${signed(win.effect, 3)} → ${metric(win.value, 3)}</text>
+      </svg>
       <title>${shortened(title, 120)}</title>
     </a>
   `;
