@@ -1,8 +1,8 @@
 """
 Asking the members named in an invite for the topic's task.
 
-Law: one member after the other, each within its time; nothing that comes is run or
-written here. Listens on this machine alone, and hangs up when it has the task.
+Law: one member after the other, each within its time, a few times over; nothing that
+comes is run or written here. Listens on this machine alone, and hangs up at the end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from swarm.invite import Invite
 
 DIAL_S = 10.0
 TRY_S = 120.0
+ROUNDS = 3
+PAUSE_S = 3.0
 _LISTEN = ("/ip4/127.0.0.1/tcp/0",)
 
 
@@ -50,9 +52,11 @@ async def fetch_task(invite: Invite, identity: Identity, tell: Callable[[str], N
         ) as plain,
         open_sealed_transport(plain, seal) as transport,
     ):
-        for addr in invite.addrs:
-            if (package := await _fetch(transport, addr, tell)) is not None:
-                return package
+        for attempt in range(ROUNDS if invite.addrs else 0):
+            await trio.sleep(PAUSE_S if attempt else 0)
+            for addr in invite.addrs:
+                if (package := await _fetch(transport, addr, tell)) is not None:
+                    return package
     raise JoinError(
         "this machine does not have the invite's task, and no member named in it gave it: have "
         "one running, reachable and on the current key, or bring the task's folder with --task"

