@@ -13,59 +13,89 @@ one voice and names cost nothing: the liars confirm each other there as often as
 `replicated_for_a_node` is the same from the viewpoint that guides each honest node, over
 all nodes and runs.
 
-`python -m benchmarks.bench_liars 2` does two runs, without writing figures.
+What came of each world is kept in `results/liars.jsonl`, so that a run that was stopped goes
+on where it was. `python -m benchmarks.bench_liars 2` does two runs, without writing figures.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks.bench_false_wins import share
 from benchmarks.liars.swarm import Outcome, Size, simulate
 from benchmarks.liars.world import World, simulated_task
-from benchmarks.result import Figure, write_result
+from benchmarks.result import RESULTS, Figure, write_result
 
 RUNS = 20
 NODES = 35
 LIARS = 11
 MINUTES = 60.0
+RAW = RESULTS / "liars.jsonl"
+"""What came of each world, one a line."""
 
 
 def main(runs: int) -> None:
-    """Simulate; write the figures of a full run."""
-    lying, honest = list[Outcome](), list[Outcome]()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for seed, both in enumerate(pool.map(one_world, range(runs))):
-            lying.append(both[0])
-            honest.append(both[1])
-            print(
-                f"run {seed + 1} of {runs}: {both[0].fabrications} fabrications,"
-                f" {both[0].adopted} adopted, true gain {both[0].progress:.3f} beside"
-                f" {both[1].progress:.3f} without liars",
-                file=sys.stderr,
-                flush=True,
-            )
-    found = figures(lying, honest)
+    """Simulate what is missing; write the figures of a full run."""
+    done = read_worlds()
+    missing = [seed for seed in range(runs) if seed not in done]
+    with ProcessPoolExecutor(os.cpu_count()) as pool, RAW.open("a") as raw:
+        for under_way in as_completed([pool.submit(one_world, seed) for seed in missing]):
+            found = under_way.result()
+            done[found.seed] = found
+            raw.write(json.dumps(asdict(found)) + "\n")
+            raw.flush()
+            print(f"{len(done)} of {runs}: {found.told()}", file=sys.stderr, flush=True)
+    found = figures([done[seed] for seed in range(runs)])
     if runs >= RUNS:
         write_result("liars", found)
     else:
         print(found)
 
 
-def one_world(seed: int) -> tuple[Outcome, Outcome]:
+@dataclass(frozen=True, slots=True)
+class Both:
+    """One world, with liars and without."""
+
+    seed: int
+    lying: Outcome
+    honest: Outcome
+
+    def told(self) -> str:
+        """In a line."""
+        return (
+            f"{self.lying.fabrications} fabrications, {self.lying.adopted} adopted,"
+            f" true gain {self.lying.progress:.3f} beside {self.honest.progress:.3f} without liars"
+        )
+
+
+def read_worlds(path: Path = RAW) -> dict[int, Both]:
+    """The worlds simulated so far, by seed; remove the file to start afresh."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {
+        row["seed"]: Both(row["seed"], Outcome(**row["lying"]), Outcome(**row["honest"]))
+        for row in rows
+    }
+
+
+def one_world(seed: int) -> Both:
     """What comes of one world with liars, and without."""
     world = World.of(simulated_task(), seed)
     liars, none = Size(NODES - LIARS, LIARS, MINUTES), Size(NODES - LIARS, 0, MINUTES)
-    return simulate(world, liars), simulate(world, none)
+    return Both(seed, simulate(world, liars), simulate(world, none))
 
 
-def figures(lying: Sequence[Outcome], honest: Sequence[Outcome]) -> dict[str, Figure]:
+def figures(worlds: Sequence[Both]) -> dict[str, Figure]:
     """All figures; runs with liars beside the same worlds without."""
+    lying, honest = [each.lying for each in worlds], [each.honest for each in worlds]
     fabrications, adopted = _sum(lying, "fabrications"), _sum(lying, "adopted")
     spent, own = _sum(lying, "liars_minutes"), _sum(lying, "own_minutes")
     return {
@@ -100,7 +130,6 @@ def figures(lying: Sequence[Outcome], honest: Sequence[Outcome]) -> dict[str, Fi
             "honest_wins_without_gain": _sum(honest, "honest_nulls"),
             "true_gains_refuted_on_the_board": _sum(honest, "board_refuted_true"),
         },
-        "by_run": [{**each.document()} for each in lying],
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from benchmarks.bench_liars import figures
+from benchmarks.bench_liars import Both, figures
 from benchmarks.liars.liar import Coalition
 from benchmarks.liars.peer import Peer
 from benchmarks.liars.swarm import Outcome, Size, outcome, simulate
@@ -33,7 +33,7 @@ def test_a_small_swarm_lies_finds_and_is_counted() -> None:
     assert honest.lies == honest.fabrications == honest.refused == 0
     assert honest.experiments > 3 and lying.experiments > 3
     assert honest.liars_minutes == 0.0 < honest.own_minutes <= 60.0
-    found = figures([lying], [honest])
+    found = figures([Both(3, lying, honest)])
     assert found["runs"] == 1 and found["fabrications"] == lying.fabrications
 
 
