@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import partial
@@ -49,3 +50,16 @@ def asked(seen: Glass, location: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, capture_output=True, timeout=300, check=False, cwd=location.parent
     )
+
+
+async def test_the_page_of_documentation_names_every_path_and_metric(tmp_path: Path) -> None:
+    """`docs/api.md` cannot fall behind unnoticed."""
+    page = (OPENAPI.parent.parent / "docs" / "api.md").read_text()
+    paths = set(json.loads(OPENAPI.read_text())["paths"]) - {"/api/openapi.json"}
+    assert paths == set(re.findall(r"^### `GET (\S+)`$", page, re.MULTILINE))
+    stage, _, _ = stage_with_two_wins()
+    async with glass(stage, tmp_path) as seen:
+        seen.watch.note(events.BaselineMeasured(3.5, 20.0))
+        told = (await seen.ask("/metrics")).body.decode()
+    metrics = set(re.findall(r"^# TYPE (\S+)", told, re.MULTILINE))
+    assert metrics == set(re.findall(r"^\| `(research_swarm_\w+)", page, re.MULTILINE))
