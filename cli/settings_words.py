@@ -12,8 +12,8 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from gossip.multiaddress import EXAMPLE
+from swarm.families import FAMILIES
 from swarm.settings import MAX_NICKNAME_LENGTH
-from swarm.strategy import FAMILIES
 
 Keys = tuple[str, ...]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from swarm.families import FAMILIES
 from swarm.settings_block import Scalar, SettingsBlockError, read_settings
-from swarm.strategy import FAMILIES
 from swarm.toml_table import Table, TableError, is_number
 from swarm.tree import Tree
 

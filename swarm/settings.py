@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from swarm.bounds import Bounds, KnobBounds
-from swarm.strategy import FAMILIES
+from swarm.families import FAMILIES
 from swarm.topic import NAME_PATTERN, PUBLIC
 
 MAX_NICKNAME_LENGTH = 32

@@ -22,7 +22,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from swarm.evidence import Arm, Evidence
-from swarm.families import FAMILIES as FAMILIES
 from swarm.priors import Prior
 
 UNIFORM_SHARE = 0.05

@@ -25,8 +25,8 @@ from benchmarks.null_pairs import read_pairs
 from experiments.harness import Caps, ReportProgress
 from experiments.run import Exam, RunRequest, RunResult, RunStatus, Score
 from experiments.task_folder import load_task
+from swarm.families import FAMILIES
 from swarm.settings_block import END, START, Scalar, read_settings
-from swarm.strategy import FAMILIES
 from swarm.task import Task, parse_task
 from swarm.tree import Tree
 
