@@ -245,6 +245,8 @@ class Node:
 
     async def _do_research(self) -> None:
         node, cache = self._settings.node, self._home.cache
+        if self._probe.gflops is None:
+            self._report(events.Preparing("Measuring once how fast this machine is."))
         self._probe = await trio.to_thread.run_sync(
             measured, self._probe, cache, abandon_on_cancel=True
         )
