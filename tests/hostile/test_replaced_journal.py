@@ -27,8 +27,8 @@ def test_wins_from_a_modified_peer_are_measured_and_none_is_adopted(tmp_path: Pa
     task = load_task(str(TOY)).task
     with nodes(tmp_path, 1, NOTHING_BUT_FOLDS) as (node,):
         made_up = {item.id for item in fill(node)}
-        node.start("--experiments", "3")
-        assert node.process is not None and node.process.wait(240) == 0, node.tell()
+        node.start("--experiments", "2")
+        assert node.process is not None and node.process.wait(600) == 0, node.tell()
         own = {row_id: record for row_id, record in records(node).items() if row_id not in made_up}
         looked_at = {parent for trial in trials(node, task.id) for parent in trial.parents} | {
             record.win for record in own.values() if isinstance(record, Replication)
