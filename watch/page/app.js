@@ -1,7 +1,6 @@
 // The page: a store that follows the node, and views that follow the store.
 // Law: a view that fails says so in its own place and takes no other with it.
-import { html, render } from "./lib/ui.js";
-import { useErrorBoundary } from "./vendor/preact-htm.js";
+import { html, render, useErrorBoundary, useStore } from "./lib/ui.js";
 import { follow } from "./lib/live.js";
 import { EMPTY, createStore } from "./lib/store.js";
 import { plain } from "./lib/text.js";
@@ -16,11 +15,11 @@ import { Overview } from "./views/overview.js";
 import { Peers } from "./views/peers.js";
 import { Progress } from "./views/progress.js";
 import { WinSheet } from "./views/win.js";
-import { useStore } from "./lib/ui.js";
 
 function Safe({ view, store, size }) {
   const [error] = useErrorBoundary((failure) => console.error(failure));
-  if (error) return html`<section class=${`panel ${size ?? "w12"}`}><p class="bad">This part of the page failed. Reloading it may help.</p></section>`;
+  if (error)
+    return html`<section class=${`panel ${size ?? "w12"}`}><p class="bad">This part of the page failed. Reloading it may help.</p></section>`;
   return html`<${view} store=${store} />`;
 }
 

@@ -19,8 +19,10 @@ export function diffLines(diff) {
     }
     if (!inside || line.startsWith("\\")) return { kind: "file", text: line };
     if (line.startsWith("+")) return { kind: "added", after: after++, text: line.slice(1) };
-    if (line.startsWith("-") && !isFileHead(line, lines[index + 1])) return { kind: "removed", before: before++, text: line.slice(1) };
-    if (line.startsWith(" ") || line === "") return { kind: "context", before: before++, after: after++, text: line.slice(1) };
+    if (line.startsWith("-") && !isFileHead(line, lines[index + 1]))
+      return { kind: "removed", before: before++, text: line.slice(1) };
+    if (line.startsWith(" ") || line === "")
+      return { kind: "context", before: before++, after: after++, text: line.slice(1) };
     inside = false;
     return { kind: "file", text: line };
   });
@@ -56,7 +58,11 @@ function markPair(one, other) {
   let head = 0;
   while (head < most && one.text[head] === other.text[head]) head += 1;
   let tail = 0;
-  while (tail < most - head && one.text[one.text.length - 1 - tail] === other.text[other.text.length - 1 - tail]) tail += 1;
+  while (
+    tail < most - head &&
+    one.text[one.text.length - 1 - tail] === other.text[other.text.length - 1 - tail]
+  )
+    tail += 1;
   if (head + tail < most * 0.25) return;
   one.mark = [head, one.text.length - tail];
   other.mark = [head, other.text.length - tail];

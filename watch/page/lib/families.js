@@ -1,8 +1,20 @@
 // Families of ideas: their names for people and their colours.
 // Law: a family that a peer made up has a name of its own and the colour of none.
 export const FAMILIES = [
-  "learning_rate", "schedule", "batch", "optimizer", "init", "norm", "activation",
-  "position", "attention", "width_depth", "regularisation", "simplify", "fold", "code",
+  "learning_rate",
+  "schedule",
+  "batch",
+  "optimizer",
+  "init",
+  "norm",
+  "activation",
+  "position",
+  "attention",
+  "width_depth",
+  "regularisation",
+  "simplify",
+  "fold",
+  "code",
 ];
 const KNOWN = new Set(FAMILIES);
 
@@ -10,7 +22,8 @@ const KNOWN = new Set(FAMILIES);
 export const kindOf = (family) => (KNOWN.has(family) ? family : "other");
 
 /** `learning_rate` as "learning rate". */
-export const familyName = (family) => (KNOWN.has(family) ? family.replaceAll("_", " ") : String(family ?? ""));
+export const familyName = (family) =>
+  KNOWN.has(family) ? family.replaceAll("_", " ") : String(family ?? "");
 
 const met = new Map();
 const GOLDEN_ANGLE = 137.508;
@@ -25,7 +38,8 @@ export function hueOf(peerId) {
 export const peerColour = (peerId, dark) => `oklch(${dark ? 0.74 : 0.56} 0.13 ${hueOf(peerId)})`;
 
 /** A CSS variable's value as the page shows it now. */
-export const cssColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const cssColour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** Colours of all families as the theme has them, "other" among them. */
 export const familyColours = () =>

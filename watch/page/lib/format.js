@@ -44,7 +44,8 @@ export function duration(seconds) {
   if (!finite(seconds)) return DASH;
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
-  if (s < 3600) return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 60)} min`;
+  if (s < 3600)
+    return s % 60 && s < 600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 60)} min`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
@@ -64,8 +65,7 @@ export function age(thenMs, nowMs) {
 export const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 
 /** Date and time on this machine. */
-export const when = (ms) =>
-  new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+export const when = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 /** Bytes in the unit that reads best. */
 export function bytes(value) {

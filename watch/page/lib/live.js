@@ -89,7 +89,12 @@ class Link {
   mark(state) {
     const was = this.store.get().link;
     if (was.state === state) return;
-    const said = state === "live" ? (was.state === "lost" ? "Connected to the node again." : "") : "The connection to the node is lost.";
+    const said =
+      state === "live"
+        ? was.state === "lost"
+          ? "Connected to the node again."
+          : ""
+        : "The connection to the node is lost.";
     this.store.set({ link: { state, since: Date.now() }, said });
   }
 
@@ -99,7 +104,8 @@ class Link {
     this.logOf = this.instance;
     const said = entry.event === "win_accepted" ? plain(entry.text) : this.store.get().said;
     this.store.set({ log: [...log, entry].slice(-LOG_KEPT), said });
-    if (entry.event === "baseline_measured" || entry.event === "champion_changed") this.readInto("status", () => read("status"));
+    if (entry.event === "baseline_measured" || entry.event === "champion_changed")
+      this.readInto("status", () => read("status"));
     if (entry.event.startsWith("peer_")) this.readInto("peers", VIEWS.peers);
     if (entry.event === "experiment_finished") this.refresh();
   }
@@ -132,10 +138,19 @@ class Link {
       if (first) this.store.set(patch);
       return patch;
     };
-    const [board, ...others] = Object.entries(VIEWS).map(([name, view]) => () => this.news(name, view).then(show));
+    const [board, ...others] = Object.entries(VIEWS).map(
+      ([name, view]) =>
+        () =>
+          this.news(name, view).then(show),
+    );
     const leading = board();
     if (first) await leading;
-    const patches = await Promise.all([leading, ...others.map((other) => other()), this.trials().then(show), this.readLog(instance)]);
+    const patches = await Promise.all([
+      leading,
+      ...others.map((other) => other()),
+      this.trials().then(show),
+      this.readLog(instance),
+    ]);
     if (!first) this.store.set(Object.assign({}, ...patches));
   }
 
@@ -149,9 +164,18 @@ class Link {
     try {
       const answer = await view();
       const known = this.store.get()[name];
-      if (known && answer.version !== undefined && known.version === answer.version && this.readOf[name] === this.instance && name !== "peers") return {};
+      if (
+        known &&
+        answer.version !== undefined &&
+        known.version === answer.version &&
+        this.readOf[name] === this.instance &&
+        name !== "peers"
+      )
+        return {};
       this.readOf[name] = this.instance;
-      return name === "status" ? { status: answer, now: answer.now ?? [], connected: answer.peers } : { [name]: answer };
+      return name === "status"
+        ? { status: answer, now: answer.now ?? [], connected: answer.peers }
+        : { [name]: answer };
     } catch {
       return {}; // What was read before stays; the stream says when the node is gone.
     }
@@ -161,8 +185,11 @@ class Link {
     try {
       const known = this.store.get().trials;
       const more = known ? await read(`trials?limit=${TRIALS_KEPT}&after=${known.last}`) : null;
-      if (!more || more.instance !== known.instance) return { trials: await read(`trials?limit=${TRIALS_KEPT}`) };
-      return more.trials.length ? { trials: { ...more, trials: [...known.trials, ...more.trials].slice(-TRIALS_KEPT) } } : {};
+      if (!more || more.instance !== known.instance)
+        return { trials: await read(`trials?limit=${TRIALS_KEPT}`) };
+      return more.trials.length
+        ? { trials: { ...more, trials: [...known.trials, ...more.trials].slice(-TRIALS_KEPT) } }
+        : {};
     } catch {
       return {};
     }
@@ -173,7 +200,8 @@ class Link {
     try {
       const answer = await read(`log?limit=${LOG_KEPT}`);
       this.logRead = this.logOf = answer.instance;
-      const newer = answer.instance === instance ? this.store.get().log.filter((entry) => entry.id > answer.last) : [];
+      const newer =
+        answer.instance === instance ? this.store.get().log.filter((entry) => entry.id > answer.last) : [];
       this.store.set({ log: [...answer.entries, ...newer] });
     } catch {
       // As above.

@@ -10,16 +10,31 @@ const NAMED_ANYWHERE = 6;
 const NARROW = 560;
 
 /** Room around the picture, in CSS pixels. */
-export const marginsFor = (width) => ({ top: 18, right: width < NARROW ? 14 : 22, bottom: 34, left: width < NARROW ? 46 : 60 });
+export const marginsFor = (width) => ({
+  top: 18,
+  right: width < NARROW ? 14 : 22,
+  bottom: 34,
+  left: width < NARROW ? 46 : 60,
+});
 
 /** Scales of a picture; `byTime` spreads the experiments over the clock. */
 export function scalesFor({ width, height, range, dots, total, byTime }) {
   const m = marginsFor(width);
   const times = d3.extent(dots, (dot) => dot.time);
-  const domain = byTime ? (times[0] === times[1] ? [times[0] - 6e4, times[1] + 6e4] : times) : [0, Math.max(1, total) + 0.5];
+  const domain = byTime
+    ? times[0] === times[1]
+      ? [times[0] - 6e4, times[1] + 6e4]
+      : times
+    : [0, Math.max(1, total) + 0.5];
   const x = (byTime ? d3.scaleTime() : d3.scaleLinear()).domain(domain).range([m.left, width - m.right]);
-  const y = d3.scaleLinear().domain(range).range([height - m.bottom, m.top]);
-  const place = (dot) => [x(byTime ? dot.time : dot.number), Math.min(height - m.bottom, Math.max(m.top, y(dot.value)))];
+  const y = d3
+    .scaleLinear()
+    .domain(range)
+    .range([height - m.bottom, m.top]);
+  const place = (dot) => [
+    x(byTime ? dot.time : dot.number),
+    Math.min(height - m.bottom, Math.max(m.top, y(dot.value))),
+  ];
   return { x, y, place, m };
 }
 
@@ -52,7 +67,9 @@ function axes(pen, { width, height, ink, scales: { x, y, m }, byTime, baseline, 
     pen.fillText(y.tickFormat(6)(tick).replace("-", "−"), m.left - 9, at);
   }
   pen.textAlign = "center";
-  const ticks = x.ticks(Math.max(2, Math.floor(width / 110))).filter((tick) => byTime || Number.isInteger(tick));
+  const ticks = x
+    .ticks(Math.max(2, Math.floor(width / 110)))
+    .filter((tick) => byTime || Number.isInteger(tick));
   for (const tick of ticks) {
     const name = byTime ? clock(+tick).slice(0, 5) : x.tickFormat(6)(tick);
     pen.fillText(name, Math.max(m.left + 4, x(tick)), height - m.bottom + 16);
@@ -82,7 +99,10 @@ function level(pen, value, name, side, { width, height, ink, y, m }) {
 /** Everything that was not kept: one path for each colour. */
 function crowd(pen, { dots, colourOf, scales: { place }, shown }) {
   const size = shown > 3000 ? 1.7 : shown > 600 ? 2.2 : 3;
-  const groups = d3.group(dots.filter((dot) => !dot.record), colourOf);
+  const groups = d3.group(
+    dots.filter((dot) => !dot.record),
+    colourOf,
+  );
   for (const [colour, group] of groups) {
     pen.beginPath();
     for (const dot of group) {
@@ -152,7 +172,8 @@ function labels(pen, { steps, baseline, scales: { place, m }, ink, width, height
   const taken = steps.map((dot) => around(place(dot), 6));
   pen.textBaseline = "middle";
   let left = LABELS;
-  const length = (dot, index) => Math.abs(dot.value - (index ? steps[index - 1].value : (baseline ?? dot.value)));
+  const length = (dot, index) =>
+    Math.abs(dot.value - (index ? steps[index - 1].value : (baseline ?? dot.value)));
   const lengths = new Map(steps.map((dot, index) => [dot, length(dot, index)]));
   for (const dot of [...steps].sort((a, b) => lengths.get(b) - lengths.get(a))) {
     if (!left) return;
@@ -160,7 +181,9 @@ function labels(pen, { steps, baseline, scales: { place, m }, ink, width, height
     const [x, y] = place(dot);
     const wide = pen.measureText(text).width;
     const room = { taken, width, height, m };
-    const box = freeBox(x, y, wide, up ? -1 : 1, room) ?? (width >= NARROW && left > LABELS - NAMED_ANYWHERE ? freeBox(x, y, wide, up ? 1 : -1, room) : null);
+    const box =
+      freeBox(x, y, wide, up ? -1 : 1, room) ??
+      (width >= NARROW && left > LABELS - NAMED_ANYWHERE ? freeBox(x, y, wide, up ? 1 : -1, room) : null);
     if (!box) continue;
     taken.push(box);
     left -= 1;
@@ -184,8 +207,15 @@ function freeBox(x, y, textWidth, side, { taken, width, height, m }) {
     for (const from of [x - wide - 6, x + 8]) {
       const middle = y + side * offset;
       const box = { x0: from, x1: from + wide, y0: middle - 8, y1: middle + 8, y: middle };
-      const inside = box.x0 > m.left + 2 && box.x1 < width - 4 && box.y0 > m.top && box.y1 < height - m.bottom - 2;
-      if (inside && !taken.some((other) => box.x0 < other.x1 && other.x0 < box.x1 && box.y0 < other.y1 && other.y0 < box.y1)) return box;
+      const inside =
+        box.x0 > m.left + 2 && box.x1 < width - 4 && box.y0 > m.top && box.y1 < height - m.bottom - 2;
+      if (
+        inside &&
+        !taken.some(
+          (other) => box.x0 < other.x1 && other.x0 < box.x1 && box.y0 < other.y1 && other.y0 < box.y1,
+        )
+      )
+        return box;
     }
   }
   return null;

@@ -9,7 +9,9 @@ export const gainOf = (task, effect) => (task.direction === "maximize" ? effect 
 
 /** The leading finding that nobody has refuted; null where there is none. */
 export function leader(leaderboard) {
-  return leaderboard?.entries.find((entry) => entry.state === "replicated" || entry.state === "claimed") ?? null;
+  return (
+    leaderboard?.entries.find((entry) => entry.state === "replicated" || entry.state === "claimed") ?? null
+  );
 }
 
 const middle = (values) => {
@@ -19,7 +21,9 @@ const middle = (values) => {
 
 /** The baseline's value: as measured here, else as all experiments on it say. */
 export function baselineOf(status, trials) {
-  const measured = (trials?.trials ?? []).filter((trial) => trial.base === null && Number.isFinite(trial.base_value));
+  const measured = (trials?.trials ?? []).filter(
+    (trial) => trial.base === null && Number.isFinite(trial.base_value),
+  );
   return middle(measured.map((trial) => trial.base_value)) ?? status?.baseline ?? null;
 }
 
@@ -51,7 +55,9 @@ export function stepsOf(dots, from, task) {
 
 /** Dots of the staircase: every experiment that was measured, numbered as it ended. */
 export function dotsOf(trials, states) {
-  const ordered = [...(trials?.trials ?? [])].sort((a, b) => a.finished_at_ms - b.finished_at_ms || a.seq - b.seq);
+  const ordered = [...(trials?.trials ?? [])].sort(
+    (a, b) => a.finished_at_ms - b.finished_at_ms || a.seq - b.seq,
+  );
   const dots = [];
   let failed = 0;
   ordered.forEach((trial, index) => {
@@ -62,9 +68,20 @@ export function dotsOf(trials, states) {
     const won = trial.outcome === "win" && trial.record !== null;
     const state = won ? (states.get(trial.record) ?? "claimed") : null;
     dots.push({
-      number: index + 1, value: trial.value, effect: trial.effect, time: trial.finished_at_ms, title: trial.title,
-      family: trial.family, author: trial.author, nickname: trial.nickname, own: trial.own, outcome: trial.outcome,
-      pairs: trial.pairs, record: won ? trial.record : null, state, stands: state === "claimed" || state === "replicated",
+      number: index + 1,
+      value: trial.value,
+      effect: trial.effect,
+      time: trial.finished_at_ms,
+      title: trial.title,
+      family: trial.family,
+      author: trial.author,
+      nickname: trial.nickname,
+      own: trial.own,
+      outcome: trial.outcome,
+      pairs: trial.pairs,
+      record: won ? trial.record : null,
+      state,
+      stands: state === "claimed" || state === "replicated",
     });
   });
   return { dots, failed, total: ordered.length };
@@ -81,5 +98,7 @@ export function rangeOf(dots, steps, baseline, task) {
   const low = told.reduce((a, b) => Math.min(a, b));
   const high = told.reduce((a, b) => Math.max(a, b));
   const span = high - low || Math.abs(high) * 0.02 || 1e-6;
-  return task.direction === "maximize" ? [low - 0.3 * span, high + 0.2 * span] : [low - 0.2 * span, high + 0.3 * span];
+  return task.direction === "maximize"
+    ? [low - 0.3 * span, high + 0.2 * span]
+    : [low - 0.2 * span, high + 0.3 * span];
 }

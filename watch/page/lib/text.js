@@ -8,7 +8,13 @@ const PRINTABLE = /^[\x20-\x7e]*$/;
 const visible = (text) => (PRINTABLE.test(text) ? text : text.replace(INVISIBLE, "").replace(SMEAR, "$1"));
 
 /** `text` as one line. */
-export const plain = (text) => visible(String(text ?? "").split(/\s+/u).join(" ").trim());
+export const plain = (text) =>
+  visible(
+    String(text ?? "")
+      .split(/\s+/u)
+      .join(" ")
+      .trim(),
+  );
 
 /** `text` as lines; only a newline ends one. */
 export const plainLines = (text) =>
@@ -19,7 +25,12 @@ export const plainLines = (text) =>
 /** `text`, cut to `length` characters with an ellipsis where it is longer. */
 export function shortened(text, length) {
   const letters = [...text];
-  return letters.length <= length ? text : letters.slice(0, length - 1).join("").trimEnd() + "…";
+  return letters.length <= length
+    ? text
+    : letters
+        .slice(0, length - 1)
+        .join("")
+        .trimEnd() + "…";
 }
 
 /** What a table says of a word that a peer may have written; undefined where nothing. */
@@ -29,7 +40,8 @@ export const own = (table, word) => (Object.hasOwn(table, word) ? table[word] : 
 export const shortId = (id) => String(id).slice(-10);
 
 /** How a peer is called: its nickname, or the end of its id. */
-export const called = (nickname, peerId) => plain(nickname) || (peerId ? `peer ${String(peerId).slice(-6)}` : "a peer");
+export const called = (nickname, peerId) =>
+  plain(nickname) || (peerId ? `peer ${String(peerId).slice(-6)}` : "a peer");
 
 /** An address that may be followed from a page: https, or nothing. */
 export function safeLink(url) {

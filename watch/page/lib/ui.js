@@ -1,6 +1,6 @@
 // The one door to preact and htm, and hooks made of them.
 // Law: text reaches the page as children or attributes of a template, never as markup.
-export { html, render, useState, useEffect, useLayoutEffect, useRef, useMemo } from "../vendor/preact-htm.js";
+export { html, render, useState, useEffect, useLayoutEffect, useRef, useMemo, useErrorBoundary } from "../vendor/preact-htm.js";
 import { useState, useEffect } from "../vendor/preact-htm.js";
 
 /** What `select` gives of the store's state; renders again when that is another value. */

@@ -76,7 +76,8 @@ export function IntervalBar({ gain, low, high, reach, state }) {
 export const Choice = ({ label, options, value, onPick }) => html`
   <div class="choice" role="group" aria-label=${label}>
     ${options.map(
-      ([key, name]) => html`<button type="button" key=${key} aria-pressed=${String(key === value)} onClick=${() => onPick(key)}>${name}</button>`,
+      ([key, name]) =>
+        html`<button type="button" key=${key} aria-pressed=${String(key === value)} onClick=${() => onPick(key)}>${name}</button>`,
     )}
   </div>
 `;

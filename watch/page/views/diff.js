@@ -24,7 +24,8 @@ export function Diff({ diff }) {
 
 function Line({ line }) {
   const { kind, text, mark } = line;
-  if (kind === "file" || kind === "hunk") return html`<div class=${`diff-line ${kind}`}><code>${text}</code></div>`;
+  if (kind === "file" || kind === "hunk")
+    return html`<div class=${`diff-line ${kind}`}><code>${text}</code></div>`;
   return html`
     <div class=${`diff-line ${kind}`}>
       <span class="at" aria-hidden="true">${line.before ?? ""}</span><span class="at" aria-hidden="true">${line.after ?? ""}</span>

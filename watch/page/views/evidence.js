@@ -9,10 +9,18 @@ const MOST = 64;
 
 /** Pairs of a record as values. */
 export const pairsOf = (pairs) =>
-  (pairs ?? []).slice(0, MOST).map(({ seed, base_nano, candidate_nano }) => ({ seed, base: fromNano(base_nano), candidate: fromNano(candidate_nano), change: fromNano(candidate_nano - base_nano) }));
+  (pairs ?? [])
+    .slice(0, MOST)
+    .map(({ seed, base_nano, candidate_nano }) => ({
+      seed,
+      base: fromNano(base_nano),
+      candidate: fromNano(candidate_nano),
+      change: fromNano(candidate_nano - base_nano),
+    }));
 
 /** Mean of candidate − base; null without pairs. */
-export const meanChange = (pairs) => (pairs.length ? pairs.reduce((sum, pair) => sum + pair.change, 0) / pairs.length : null);
+export const meanChange = (pairs) =>
+  pairs.length ? pairs.reduce((sum, pair) => sum + pair.change, 0) / pairs.length : null;
 
 export function Evidence({ pairs, task, label }) {
   if (!pairs.length) return html`<p class="soft">No pair was completed.</p>`;

@@ -5,10 +5,17 @@ import { duration } from "../lib/format.js";
 import { plain, shortened } from "../lib/text.js";
 
 const WAYS = [
-  ["now", "Now"], ["progress", "Progress"], ["wins", "Leaderboard"], ["milestones", "Milestones"],
-  ["lineage", "Lineage"], ["peers", "Peers"], ["odds", "Odds"], ["log", "Log"],
+  ["now", "Now"],
+  ["progress", "Progress"],
+  ["wins", "Leaderboard"],
+  ["milestones", "Milestones"],
+  ["lineage", "Lineage"],
+  ["peers", "Peers"],
+  ["odds", "Odds"],
+  ["log", "Log"],
 ];
-const SUN = "M10 6.2a3.8 3.8 0 1 0 0 7.6 3.8 3.8 0 0 0 0-7.6ZM10 1v2.2M10 16.8V19M1 10h2.2M16.8 10H19M3.6 3.6l1.6 1.6M14.8 14.8l1.6 1.6M3.6 16.4l1.6-1.6M14.8 5.2l1.6-1.6";
+const SUN =
+  "M10 6.2a3.8 3.8 0 1 0 0 7.6 3.8 3.8 0 0 0 0-7.6ZM10 1v2.2M10 16.8V19M1 10h2.2M16.8 10H19M3.6 3.6l1.6 1.6M14.8 14.8l1.6 1.6M3.6 16.4l1.6-1.6M14.8 5.2l1.6-1.6";
 const MOON = "M16.5 12.2A7 7 0 0 1 7.8 3.5a7 7 0 1 0 8.7 8.7Z";
 
 const SAYS = { live: "Live", connecting: "Connecting …", lost: "Reconnecting …" };
@@ -40,7 +47,10 @@ function useSection() {
     const look = () => {
       due = false;
       const line = innerHeight / 3;
-      const tops = WAYS.map(([id]) => [id, document.getElementById(id)?.getBoundingClientRect().top ?? Infinity]);
+      const tops = WAYS.map(([id]) => [
+        id,
+        document.getElementById(id)?.getBoundingClientRect().top ?? Infinity,
+      ]);
       const passed = tops.filter(([, top]) => top < line).sort((a, b) => a[1] - b[1]);
       if (passed.length) setSection(passed[passed.length - 1][0]);
     };

@@ -17,10 +17,21 @@ export function Leaderboard({ store }) {
   const [rows, setRows] = useState(FIRST);
   const entries = board?.entries ?? [];
   const fresh = useFresh(entries);
-  const shown = useMemo(() => (state === "all" ? entries : entries.filter((entry) => entry.state === state)), [board, state]);
+  const shown = useMemo(
+    () => (state === "all" ? entries : entries.filter((entry) => entry.state === state)),
+    [board, state],
+  );
   const sizes = useMemo(() => sizesOf(entries), [board]);
-  const options = [["all", `All ${count(board?.total ?? 0)}`], ...["replicated", "claimed", "refuted"].filter((each) => sizes[each]).map((each) => [each, `${each[0].toUpperCase()}${each.slice(1)} ${count(sizes[each])}`])];
-  const tools = options.length > 2 ? html`<${Choice} label="Show" options=${options} value=${state} onPick=${(key) => (setState(key), setRows(FIRST))} />` : null;
+  const options = [
+    ["all", `All ${count(board?.total ?? 0)}`],
+    ...["replicated", "claimed", "refuted"]
+      .filter((each) => sizes[each])
+      .map((each) => [each, `${each[0].toUpperCase()}${each.slice(1)} ${count(sizes[each])}`]),
+  ];
+  const tools =
+    options.length > 2
+      ? html`<${Choice} label="Show" options=${options} value=${state} onPick=${(key) => (setState(key), setRows(FIRST))} />`
+      : null;
   return html`
     <${Panel} id="wins" title="Leaderboard" size="w8" note=${entries.length ? "changes that helped, best first" : ""} tools=${tools}>
       ${shown.length ? html`<${Table} entries=${shown.slice(0, rows)} task=${board.task} fresh=${fresh} self=${status?.peer_id} reach=${reachOf(entries, board.task)} />` : html`<${None} board=${board} state=${state} />`}
@@ -36,7 +47,8 @@ function useFresh(entries) {
   if (entries.length || seen.current) {
     const first = seen.current === null;
     seen.current ??= new Map();
-    for (const { record } of entries) if (!seen.current.has(record)) seen.current.set(record, first ? 0 : now);
+    for (const { record } of entries)
+      if (!seen.current.has(record)) seen.current.set(record, first ? 0 : now);
   }
   return (record) => now - (seen.current?.get(record) ?? 0) < NEW_MS;
 }
@@ -61,7 +73,14 @@ const None = ({ board, state }) => html`
   <//>
 `;
 
-const HEADS = [["rank", "#"], ["what", "Change"], ["believed", "State"], ["gain", "Effect, 95 % interval"], ["value", "Value"], ["by", "By"]];
+const HEADS = [
+  ["rank", "#"],
+  ["what", "Change"],
+  ["believed", "State"],
+  ["gain", "Effect, 95 % interval"],
+  ["value", "Value"],
+  ["by", "By"],
+];
 
 function Table({ entries, task, fresh, self, reach }) {
   const clock = useNow(30000);

@@ -18,7 +18,10 @@ export function Lineage({ store }) {
   const board = useStore(store, (state) => state.leaderboard);
   const [all, setAll] = useState(false);
   const nodes = lineage?.nodes ?? [];
-  const tools = nodes.length > FEW ? html`<button type="button" class="button" aria-pressed=${String(all)} onClick=${() => setAll(!all)}>${all ? "Newest only" : `Show all ${count(nodes.length)}`}</button>` : null;
+  const tools =
+    nodes.length > FEW
+      ? html`<button type="button" class="button" aria-pressed=${String(all)} onClick=${() => setAll(!all)}>${all ? "Newest only" : `Show all ${count(nodes.length)}`}</button>`
+      : null;
   return html`
     <${Panel} id="lineage" title="Who built on whom" size="w12" note=${nodes.length ? `${counted(lineage.total, "win")}; a dashed line is a win folded in` : ""} tools=${tools}>
       ${nodes.length ? html`<${Graph} lineage=${lineage} most=${all ? Infinity : FEW} best=${leader(board)?.record} />` : html`<${Empty} title=${lineage === null ? "Reading" : "No win yet"}>The first win is built on the task's baseline. From then on each node builds on the best it knows, and folds in what others found.<//>`}
@@ -33,7 +36,8 @@ function useLayout(graph) {
   const turn = useRef(0);
   useEffect(() => {
     worker.current = new Worker(new URL("../lib/lineage_worker.js", import.meta.url), { type: "module" });
-    worker.current.onmessage = ({ data }) => data.turn === turn.current && setLayout({ ...data, graph: turnGraph.current });
+    worker.current.onmessage = ({ data }) =>
+      data.turn === turn.current && setLayout({ ...data, graph: turnGraph.current });
     return () => worker.current.terminate();
   }, []);
   const turnGraph = useRef(null);
@@ -71,19 +75,34 @@ function useZoom(frame, layout, width, height, best) {
   const [moved, setMoved] = useState("translate(0,0)");
   useEffect(() => {
     if (!canvas.current) return;
-    zoom.current = d3.zoom().scaleExtent([0.08, 2.5]).filter((event) => (event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.button && !(event.type === "touchstart" && event.touches.length < 2)));
+    zoom.current = d3
+      .zoom()
+      .scaleExtent([0.08, 2.5])
+      .filter((event) =>
+        event.type === "wheel"
+          ? event.ctrlKey || event.metaKey
+          : !event.button && !(event.type === "touchstart" && event.touches.length < 2),
+      );
     zoom.current.on("zoom", ({ transform, sourceEvent }) => {
       if (sourceEvent) touched.current = true;
       setMoved(transform.toString());
     });
     d3.select(canvas.current).call(zoom.current).on("dblclick.zoom", null);
   }, [layout !== null]);
-  const go = (transform) => canvas.current && d3.select(canvas.current).call(zoom.current.transform, transform);
+  const go = (transform) =>
+    canvas.current && d3.select(canvas.current).call(zoom.current.transform, transform);
   const whole = () => Math.min(1, width / (layout.width + 16), height / (layout.height + 16));
   const place = (scale) => {
     const home = layout.nodes.find((node) => node.id === best) ?? layout.nodes[layout.nodes.length - 1];
-    const along = (space, size, at) => (size * scale <= space ? (space - size * scale) / 2 : Math.min(12, Math.max(space - size * scale - 12, space * 0.6 - at * scale)));
-    go(d3.zoomIdentity.translate(along(width, layout.width, home.x), along(height, layout.height, home.y)).scale(scale));
+    const along = (space, size, at) =>
+      size * scale <= space
+        ? (space - size * scale) / 2
+        : Math.min(12, Math.max(space - size * scale - 12, space * 0.6 - at * scale));
+    go(
+      d3.zoomIdentity
+        .translate(along(width, layout.width, home.x), along(height, layout.height, home.y))
+        .scale(scale),
+    );
   };
   useEffect(() => {
     if (layout && width && zoom.current && !touched.current) place(Math.max(LEAST_SCALE, whole()));
@@ -91,18 +110,28 @@ function useZoom(frame, layout, width, height, best) {
   return {
     canvas,
     moved,
-    zoomBy: (factor) => (touched.current = true, d3.select(canvas.current).call(zoom.current.scaleBy, factor)),
-    fit: () => (touched.current = false, place(whole())),
+    zoomBy: (factor) => (
+      (touched.current = true),
+      d3.select(canvas.current).call(zoom.current.scaleBy, factor)
+    ),
+    fit: () => ((touched.current = false), place(whole())),
   };
 }
 
-const bent = d3.line().x((point) => point.x).y((point) => point.y).curve(d3.curveBasis);
+const bent = d3
+  .line()
+  .x((point) => point.x)
+  .y((point) => point.y)
+  .curve(d3.curveBasis);
 
 function Drawing({ canvas, layout, moved, width, height, best }) {
   const [at, setAt] = useState(null);
   const dark = useTheme() === "dark";
   const { byId } = layout.graph;
-  const focus = at && layout.nodes.some((node) => node.id === at) ? at : (best ?? layout.nodes[layout.nodes.length - 1].id);
+  const focus =
+    at && layout.nodes.some((node) => node.id === at)
+      ? at
+      : (best ?? layout.nodes[layout.nodes.length - 1].id);
   const walk = (event) => {
     const next = neighbour(layout, focus, event.key);
     if (!next || !byId.has(next.id)) return;
@@ -110,8 +139,22 @@ function Drawing({ canvas, layout, moved, width, height, best }) {
     setAt(next.id);
     canvas.current.querySelector(`[data-record="${CSS.escape(next.id)}"]`)?.focus();
   };
-  const boxes = useMemo(() => layout.nodes.map((node) => html`<${Box} key=${node.id} place=${node} win=${byId.get(node.id)} hidden=${layout.graph.hidden} best=${node.id === best} focus=${node.id === focus} dark=${dark} />`), [layout, best, focus, dark]);
-  const edges = useMemo(() => layout.edges.map((edge) => html`<path key=${`${edge.from} ${edge.to} ${edge.kind}`} class=${`edge ${edge.kind === "parent" ? "folded" : ""}`} d=${bent(edge.points)}></path>`), [layout]);
+  const boxes = useMemo(
+    () =>
+      layout.nodes.map(
+        (node) =>
+          html`<${Box} key=${node.id} place=${node} win=${byId.get(node.id)} hidden=${layout.graph.hidden} best=${node.id === best} focus=${node.id === focus} dark=${dark} />`,
+      ),
+    [layout, best, focus, dark],
+  );
+  const edges = useMemo(
+    () =>
+      layout.edges.map(
+        (edge) =>
+          html`<path key=${`${edge.from} ${edge.to} ${edge.kind}`} class=${`edge ${edge.kind === "parent" ? "folded" : ""}`} d=${bent(edge.points)}></path>`,
+      ),
+    [layout],
+  );
   return html`
     <svg ref=${canvas} class="lineage" width=${width} height=${height} role="group" aria-label="Lineage of wins. Arrow keys go along what was built on what, Enter opens a win." onKeyDown=${walk}>
       <g transform=${moved}>
@@ -130,7 +173,9 @@ function Box({ place, win, best, focus, dark, hidden }) {
   }
   const name = called(win.nickname, win.author);
   const title = plain(win.title);
-  const standing = ["claimed", "replicated", "refuted", "incomplete", "invalid"].includes(win.state) ? win.state : "";
+  const standing = ["claimed", "replicated", "refuted", "incomplete", "invalid"].includes(win.state)
+    ? win.state
+    : "";
   return html`
     <a href=${winAddress(win.record)} class=${`box ${standing} ${best ? "best" : ""}`} data-record=${win.record} tabindex=${focus ? "0" : "-1"} transform=${at}
       aria-label=${`${shortened(title, 90)} by ${shortened(name, 32)}, ${win.state}, ${signed(win.effect)}${best ? ", the best" : ""}`}>

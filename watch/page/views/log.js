@@ -6,12 +6,32 @@ import { own, plain, shortened } from "../lib/text.js";
 import { Choice, Empty, Panel, winAddress } from "./bits.js";
 
 const FIRST = 14;
-const RESULTS = new Set(["experiment_finished", "check_finished", "win_accepted", "champion_changed", "baseline_measured"]);
-const NETWORK = new Set(["peer_connected", "peer_disconnected", "listening", "network_trouble", "record_refused"]);
+const RESULTS = new Set([
+  "experiment_finished",
+  "check_finished",
+  "win_accepted",
+  "champion_changed",
+  "baseline_measured",
+]);
+const NETWORK = new Set([
+  "peer_connected",
+  "peer_disconnected",
+  "listening",
+  "network_trouble",
+  "record_refused",
+]);
 const MARKS = {
-  experiment_started: ["▸", "start"], pair_measured: ["·", "pair"], measuring_again: ["↻", "better"],
-  check_started: ["▸", "start"], check_finished: ["✓", "check"], win_accepted: ["★", "win"], champion_changed: ["▲", "win"],
-  baseline_measured: ["◆", "check"], peer_connected: ["+", "net"], peer_disconnected: ["−", "net"], record_refused: ["✕", "bad"],
+  experiment_started: ["▸", "start"],
+  pair_measured: ["·", "pair"],
+  measuring_again: ["↻", "better"],
+  check_started: ["▸", "start"],
+  check_finished: ["✓", "check"],
+  win_accepted: ["★", "win"],
+  champion_changed: ["▲", "win"],
+  baseline_measured: ["◆", "check"],
+  peer_connected: ["+", "net"],
+  peer_disconnected: ["−", "net"],
+  record_refused: ["✕", "bad"],
   network_trouble: ["!", "bad"],
 };
 
@@ -20,10 +40,18 @@ export function Log({ store }) {
   const [which, setWhich] = useState("all");
   const [all, setAll] = useState(false);
   const entries = useMemo(() => {
-    const wanted = { all: () => true, results: (entry) => RESULTS.has(entry.event), network: (entry) => NETWORK.has(entry.event) }[which];
+    const wanted = {
+      all: () => true,
+      results: (entry) => RESULTS.has(entry.event),
+      network: (entry) => NETWORK.has(entry.event),
+    }[which];
     return log.filter(wanted).reverse();
   }, [log, which]);
-  const tools = html`<${Choice} label="Show" value=${which} onPick=${setWhich} options=${[["all", "All"], ["results", "Results"], ["network", "Network"]]} />`;
+  const tools = html`<${Choice} label="Show" value=${which} onPick=${setWhich} options=${[
+    ["all", "All"],
+    ["results", "Results"],
+    ["network", "Network"],
+  ]} />`;
   return html`
     <${Panel} id="log" title="Log of this node" size="w12" note="the newest first" tools=${tools}>
       ${entries.length ? html`<ol class="log">${entries.slice(0, all ? entries.length : FIRST).map((entry) => html`<${Line} key=${entry.id} entry=${entry} />`)}</ol>` : html`<${Empty} title="Nothing yet">What the node does is told here, line by line.<//>`}
@@ -34,7 +62,11 @@ export function Log({ store }) {
 
 function Line({ entry }) {
   const won = entry.event === "experiment_finished" && entry.outcome === "win";
-  const [mark, tone] = won ? ["★", "win"] : entry.event === "experiment_finished" ? ["–", "pair"] : (own(MARKS, entry.event) ?? ["·", "pair"]);
+  const [mark, tone] = won
+    ? ["★", "win"]
+    : entry.event === "experiment_finished"
+      ? ["–", "pair"]
+      : (own(MARKS, entry.event) ?? ["·", "pair"]);
   const text = shortened(plain(entry.text), 400);
   return html`
     <li class=${`log-${tone}`}>

@@ -13,9 +13,11 @@ export function Milestones({ store }) {
   const list = [...(answer?.milestones ?? [])].reverse();
   return html`
     <${Panel} id="milestones" title="Milestones" size="w4 tall" note=${list.length ? "what the literature knows, found to hold here" : ""}>
-      ${list.length
-        ? html`<ol class="milestones">${list.slice(0, FIRST).map((each) => html`<${Milestone} key=${each.record} milestone=${each} clock=${clock} />`)}</ol>`
-        : html`<${Empty} title="None yet">A win that others replicate and that the literature knows gets its name and year here: “confirmed: RMSNorm, 2019”.<//>`}
+      ${
+        list.length
+          ? html`<ol class="milestones">${list.slice(0, FIRST).map((each) => html`<${Milestone} key=${each.record} milestone=${each} clock=${clock} />`)}</ol>`
+          : html`<${Empty} title="None yet">A win that others replicate and that the literature knows gets its name and year here: “confirmed: RMSNorm, 2019”.<//>`
+      }
     <//>
   `;
 }

@@ -11,7 +11,10 @@ export function Now({ store }) {
   const status = useStore(store, (state) => state.status);
   const clock = useNow(1000);
   const kinds = { experiment: "experiment", check: "check" };
-  const note = now.length && now[0].kind !== "baseline" ? `${counted(now.length, now.every((each) => each.kind === now[0].kind) ? own(kinds, now[0].kind) ?? "run" : "run")}` : "";
+  const note =
+    now.length && now[0].kind !== "baseline"
+      ? `${counted(now.length, now.every((each) => each.kind === now[0].kind) ? (own(kinds, now[0].kind) ?? "run") : "run")}`
+      : "";
   return html`
     <section class="panel w5 tall now" id="now" aria-labelledby="now-title">
       <div class="panel-head">
@@ -26,12 +29,18 @@ export function Now({ store }) {
 
 function Idle({ status }) {
   if (!status) return null;
-  if (status.workers === 0) return html`<${Empty} title="Observing">This node trains nothing itself. It takes part in the swarm's memory and shows what others find.<//>`;
-  if (status.baseline === null) return html`<${Empty} title="Getting ready">Data are prepared and the machine is looked at. The baseline is measured next; that is one training run.<//>`;
+  if (status.workers === 0)
+    return html`<${Empty} title="Observing">This node trains nothing itself. It takes part in the swarm's memory and shows what others find.<//>`;
+  if (status.baseline === null)
+    return html`<${Empty} title="Getting ready">Data are prepared and the machine is looked at. The baseline is measured next; that is one training run.<//>`;
   return html`<${Empty} title="Choosing the next idea">Nothing is training at this moment.<//>`;
 }
 
-const KIND = { experiment: "Trying", check: "Checking a peer's win", baseline: "Measuring the baseline on this machine" };
+const KIND = {
+  experiment: "Trying",
+  check: "Checking a peer's win",
+  baseline: "Measuring the baseline on this machine",
+};
 
 function Doing({ doing, task, clock }) {
   const { kind, run, pairs = [] } = doing;
@@ -67,7 +76,8 @@ function Pairs({ pairs, task }) {
 function Run({ run, kind }) {
   const share = run.budget_tokens ? Math.min(1, run.tokens / run.budget_tokens) : 0;
   const evaluating = run.phase === "evaluate";
-  const arm = kind === "baseline" ? "baseline" : run.arm === "candidate" ? "with the change" : "without the change";
+  const arm =
+    kind === "baseline" ? "baseline" : run.arm === "candidate" ? "with the change" : "without the change";
   const unit = evaluating ? "bytes" : "tokens";
   const name = `${evaluating ? "evaluating" : "training"} ${arm}`;
   return html`

@@ -21,7 +21,8 @@ export function Overview({ store }) {
   const connected = useStore(store, (state) => state.connected);
   const now = useStore(store, (state) => state.now);
   const baseline = useMemo(() => baselineOf(status, trials), [status, trials]);
-  if (!status) return html`<section class="panel w7 tall" aria-busy="true"><p class="soft">Asking the node what it is doing …</p></section>`;
+  if (!status)
+    return html`<section class="panel w7 tall" aria-busy="true"><p class="soft">Asking the node what it is doing …</p></section>`;
   const best = leader(board);
   return html`
     <section class="panel w7 tall story" aria-labelledby="story-title">
@@ -59,9 +60,13 @@ function First({ status, now }) {
   const measuring = now.find((each) => each.kind === "baseline");
   const aim = task.direction === "maximize" ? "raise" : "lower";
   const here = !status.workers ? -1 : measuring || status.baseline === null ? 0 : 1;
-  let words = "The first ideas are being tried. A change is kept only when it is better by more than chance explains, which takes several pairs of runs; most ideas are not.";
-  if (measuring || status.baseline === null) words = "First the unchanged training script is measured on this machine, so that every idea can be compared with it. Then experiments begin by themselves.";
-  if (!status.workers && status.workers !== undefined) words = "This node observes: it trains nothing itself and shows what its peers find.";
+  let words =
+    "The first ideas are being tried. A change is kept only when it is better by more than chance explains, which takes several pairs of runs; most ideas are not.";
+  if (measuring || status.baseline === null)
+    words =
+      "First the unchanged training script is measured on this machine, so that every idea can be compared with it. Then experiments begin by themselves.";
+  if (!status.workers && status.workers !== undefined)
+    words = "This node observes: it trains nothing itself and shows what its peers find.";
   return html`
     <p class="eyebrow">${plain(task.title ?? task.name)}</p>
     <p class="figure figure-words">No improvement found yet</p>
@@ -86,16 +91,21 @@ function Meter({ task, baseline, best }) {
 /** The wins that came last, whatever their rank. */
 function Newest({ entries }) {
   const clock = useNow(15000);
-  const last = useMemo(() => [...entries].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, NEWEST), [entries]);
+  const last = useMemo(
+    () => [...entries].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, NEWEST),
+    [entries],
+  );
   return html`
     <div class="newest">
       <h2>Found last</h2>
       <ul>
-        ${last.map((entry) => html`<li key=${entry.record}>
+        ${last.map(
+          (entry) => html`<li key=${entry.record}>
           <span><a href=${winAddress(entry.record)}><bdi>${shortened(plain(entry.title), 80)}</bdi></a> <span class="soft">by <bdi>${shortened(called(entry.nickname, entry.author), 20)}</bdi></span></span>
           <span class="number good">${signed(entry.effect)}</span>
           <span class="ago">${age(Date.parse(entry.created_at), clock)}</span>
-        </li>`)}
+        </li>`,
+        )}
       </ul>
     </div>
   `;

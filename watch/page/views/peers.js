@@ -6,10 +6,18 @@ import { called, own, plain, shortened } from "../lib/text.js";
 import { Empty, Hexagon, Panel } from "./bits.js";
 
 const FIRST = 8;
-const HARDWARE = { "cpu-laptop": "CPU, laptop", "cpu-server": "CPU, server", "gpu-small": "GPU, small", "gpu-large": "GPU, large", "gpu-datacenter": "GPU, data centre", "apple-silicon": "Apple silicon" };
+const HARDWARE = {
+  "cpu-laptop": "CPU, laptop",
+  "cpu-server": "CPU, server",
+  "gpu-small": "GPU, small",
+  "gpu-large": "GPU, large",
+  "gpu-datacenter": "GPU, data centre",
+  "apple-silicon": "Apple silicon",
+};
 
 /** A hardware class for people; null where it is not known. */
-export const hardwareName = (hardware) => (hardware ? (own(HARDWARE, hardware) ?? shortened(plain(hardware), 24)) : "hardware not known yet");
+export const hardwareName = (hardware) =>
+  hardware ? (own(HARDWARE, hardware) ?? shortened(plain(hardware), 24)) : "hardware not known yet";
 
 export function Peers({ store }) {
   const peers = useStore(store, (state) => state.peers);
@@ -33,7 +41,11 @@ export function Peers({ store }) {
 }
 
 function Peer({ peer, clock, dark }) {
-  const gave = [[peer.wins, "win"], [peer.replications, "replication"], [peer.trials, "experiment"]].filter(([number]) => number);
+  const gave = [
+    [peer.wins, "win"],
+    [peer.replications, "replication"],
+    [peer.trials, "experiment"],
+  ].filter(([number]) => number);
   return html`
     <li class=${`peer ${peer.connected || peer.self ? "" : "away"}`}>
       <${Hexagon} peer=${peer.peer_id} size=${30} dark=${dark} />
@@ -48,7 +60,8 @@ function Peer({ peer, clock, dark }) {
 }
 
 function runs({ running, connected, self }) {
-  if (running?.length) return html`<span class="spark" aria-hidden="true"></span><bdi>${shortened(running.map(plain).join(", "), 110)}</bdi>`;
+  if (running?.length)
+    return html`<span class="spark" aria-hidden="true"></span><bdi>${shortened(running.map(plain).join(", "), 110)}</bdi>`;
   if (self) return "between two runs";
   return connected ? (running ? "runs nothing now" : "has not said what it runs") : "away";
 }

@@ -20,12 +20,23 @@ export function Progress({ store }) {
   const [colouring, setColouring] = useState("family");
   const [across, setAcross] = useState("number");
   const [only, setOnly] = useState(null);
-  const story = useMemo(() => status && tell(trials, status, lineage, board), [trials, status?.baseline, status?.task?.id, lineage, board]);
+  const story = useMemo(
+    () => status && tell(trials, status, lineage, board),
+    [trials, status?.baseline, status?.task?.id, lineage, board],
+  );
   const tools = html`
-    <${Choice} label="Colour by" value=${colouring} onPick=${(key) => (setColouring(key), setOnly(null))} options=${[["family", "By family"], ["node", "By node"]]} />
-    <${Choice} label="Spread by" value=${across} onPick=${setAcross} options=${[["number", "In order"], ["time", "Over time"]]} />
+    <${Choice} label="Colour by" value=${colouring} onPick=${(key) => (setColouring(key), setOnly(null))} options=${[
+      ["family", "By family"],
+      ["node", "By node"],
+    ]} />
+    <${Choice} label="Spread by" value=${across} onPick=${setAcross} options=${[
+      ["number", "In order"],
+      ["time", "Over time"],
+    ]} />
   `;
-  const note = story?.total ? `${counted(story.total, "experiment")}${story.failed ? `, ${count(story.failed)} ended without a value` : ""}` : "";
+  const note = story?.total
+    ? `${counted(story.total, "experiment")}${story.failed ? `, ${count(story.failed)} ended without a value` : ""}`
+    : "";
   return html`
     <${Panel} id="progress" title="Progress" size="w12" note=${note} tools=${story?.dots.length ? tools : null}>
       ${story?.dots.length ? html`<${Picture} story=${story} task=${status.task} colouring=${colouring} byTime=${across === "time"} only=${only} onOnly=${setOnly} />` : html`<${NoPicture} status=${status} trials=${trials} />`}
@@ -37,7 +48,15 @@ function tell(trials, status, lineage, board) {
   const { dots, failed, total } = dotsOf(trials, statesOf(lineage, board));
   const baseline = baselineOf(status, trials);
   const steps = stepsOf(dots, baseline, status.task);
-  return { dots, failed, total, baseline, steps, range: rangeOf(dots, steps, baseline, status.task), wins: dots.filter((dot) => dot.record) };
+  return {
+    dots,
+    failed,
+    total,
+    baseline,
+    steps,
+    range: rangeOf(dots, steps, baseline, status.task),
+    wins: dots.filter((dot) => dot.record),
+  };
 }
 
 const NoPicture = ({ status, trials }) => html`
@@ -60,19 +79,56 @@ function Picture({ story, task, colouring, byTime, only, onOnly }) {
   const height = width < 560 ? 340 : 420;
   const [near, setNear] = useState(null);
   const { keyOf, groups } = useMemo(() => groupsOf(story.dots, colouring), [story, colouring]);
-  const dots = useMemo(() => (only === null ? story.dots : story.dots.filter((dot) => keyOf(dot) === only)), [story, only, keyOf]);
-  const scales = useMemo(() => width && scalesFor({ width, height, range: story.range, dots: story.dots, total: story.total, byTime }), [width, height, story, byTime]);
-  const tree = useMemo(() => scales && d3.quadtree(dots, (dot) => scales.place(dot)[0], (dot) => scales.place(dot)[1]), [scales, dots]);
+  const dots = useMemo(
+    () => (only === null ? story.dots : story.dots.filter((dot) => keyOf(dot) === only)),
+    [story, only, keyOf],
+  );
+  const scales = useMemo(
+    () =>
+      width && scalesFor({ width, height, range: story.range, dots: story.dots, total: story.total, byTime }),
+    [width, height, story, byTime],
+  );
+  const tree = useMemo(
+    () =>
+      scales &&
+      d3.quadtree(
+        dots,
+        (dot) => scales.place(dot)[0],
+        (dot) => scales.place(dot)[1],
+      ),
+    [scales, dots],
+  );
   useEffect(() => {
     if (!scales) return;
     const families = familyColours();
     const dark = theme === "dark";
-    const colourOf = colouring === "family" ? (dot) => families[kindOf(dot.family)] : (dot) => peerColour(dot.author, dark);
-    const ink = { grid: cssColour("grid"), strong: cssColour("line-strong"), faint: cssColour("ink-faint"), soft: cssColour("ink-soft"), ink: cssColour("ink"), card: cssColour("card"), accent: cssColour("accent"), bad: cssColour("bad"), font: `12px ${cssColour("sans")}` };
+    const colourOf =
+      colouring === "family" ? (dot) => families[kindOf(dot.family)] : (dot) => peerColour(dot.author, dark);
+    const ink = {
+      grid: cssColour("grid"),
+      strong: cssColour("line-strong"),
+      faint: cssColour("ink-faint"),
+      soft: cssColour("ink-soft"),
+      ink: cssColour("ink"),
+      card: cssColour("card"),
+      accent: cssColour("accent"),
+      bad: cssColour("bad"),
+      font: `12px ${cssColour("sans")}`,
+    };
     draw(canvas.current, {
-      width, height, ink, scales, dots, colourOf, byTime, shown: dots.length,
+      width,
+      height,
+      ink,
+      scales,
+      dots,
+      colourOf,
+      byTime,
+      shown: dots.length,
       steps: only === null ? story.steps : story.steps.filter((dot) => keyOf(dot) === only),
-      baseline: story.baseline, goal: task.goal, yName: `${plain(task.metric)}, ${task.direction === "maximize" ? "higher" : "lower"} is better`, up: task.direction === "maximize",
+      baseline: story.baseline,
+      goal: task.goal,
+      yName: `${plain(task.metric)}, ${task.direction === "maximize" ? "higher" : "lower"} is better`,
+      up: task.direction === "maximize",
     });
   }, [scales, dots, theme, colouring]);
   const reach = useReach({ tree, scales, story, setNear, near });
@@ -110,7 +166,16 @@ function useReach({ tree, scales, story, setNear, near }) {
   return { move, open, key, leave: () => setNear(null) };
 }
 
-const OUTCOMES = { win: "kept", no_gain: "no gain", equal: "the same script", crashed: "crashed", timed_out: "took too long", out_of_memory: "out of memory", diverged: "diverged", dropped: "dropped" };
+const OUTCOMES = {
+  win: "kept",
+  no_gain: "no gain",
+  equal: "the same script",
+  crashed: "crashed",
+  timed_out: "took too long",
+  out_of_memory: "out of memory",
+  diverged: "diverged",
+  dropped: "dropped",
+};
 
 const describe = (dot) =>
   `Experiment ${dot.number}: ${shortened(plain(dot.title), 90)}, by ${called(dot.nickname, dot.author)}, ${plain(familyName(dot.family))}: ${metric(dot.value)}, ${signed(dot.effect)} against its base; ${dot.state ?? own(OUTCOMES, dot.outcome) ?? ""}.`;
@@ -133,12 +198,14 @@ function Legend({ groups, colouring, only, onOnly, dark }) {
   return html`
     <div class="legend">
       <div class="legend-groups" role="group" aria-label=${`Show only one ${colouring}`}>
-        ${groups.slice(0, LEGEND).map(([key, { size, first }]) => html`
+        ${groups.slice(0, LEGEND).map(
+          ([key, { size, first }]) => html`
           <button type="button" key=${key} class=${`legend-item family-${colouring === "family" ? kindOf(key) : "none"}`} aria-pressed=${String(only === key)} onClick=${() => onOnly(only === key ? null : key)}>
             ${colouring === "family" ? html`<i></i>` : html`<${Hexagon} peer=${key} dark=${dark} size=${12} />`}
             <bdi>${shortened(colouring === "family" ? plain(familyName(key)) : called(first.nickname, key), 24)}</bdi>
             <span class="faint number">${count(size)}</span>
-          </button>`)}
+          </button>`,
+        )}
         ${groups.length > LEGEND ? html`<span class="faint">and ${count(groups.length - LEGEND)} more</span>` : null}
       </div>
       <ul class="key faint" aria-label="Key">

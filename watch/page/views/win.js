@@ -2,7 +2,18 @@
 // Law: read when it is opened; lives under `#/win/ID`, so that it can be shared and gone back from.
 import { html, useEffect, useRef, useState, useStore, useTheme } from "../lib/ui.js";
 import { read } from "../lib/api.js";
-import { age, bytes, count, counted, duration, fromNano, metric, percent, signed, when } from "../lib/format.js";
+import {
+  age,
+  bytes,
+  count,
+  counted,
+  duration,
+  fromNano,
+  metric,
+  percent,
+  signed,
+  when,
+} from "../lib/format.js";
 import { gainOf } from "../lib/story.js";
 import { called, plain, plainLines, shortId, shortened } from "../lib/text.js";
 import { Family, IntervalBar, State, Who, winAddress } from "./bits.js";
@@ -44,7 +55,11 @@ function useRecord(record, version) {
     let wanted = true;
     read(`records/${encodeURIComponent(record)}`).then(
       (win) => wanted && setAnswer({ record, win, error: null }),
-      (error) => wanted && setAnswer((before) => (before.record === record && before.win ? before : { record, win: null, error })),
+      (error) =>
+        wanted &&
+        setAnswer((before) =>
+          before.record === record && before.win ? before : { record, win: null, error },
+        ),
     );
     return () => (wanted = false);
   }, [record, version]);
@@ -79,9 +94,18 @@ function Win({ win, store }) {
   const dark = useTheme() === "dark";
   const task = useStore(store, (state) => state.status?.task) ?? { direction: "minimize" };
   const lineage = useStore(store, (state) => state.lineage);
-  const milestone = useStore(store, (state) => state.milestones)?.milestones.find((each) => each.record === win.record);
+  const milestone = useStore(store, (state) => state.milestones)?.milestones.find(
+    (each) => each.record === win.record,
+  );
   const pairs = pairsOf(win.pairs);
-  const effect = win.verdict?.effect ?? (win.entry && { mean: win.entry.effect, low: win.entry.effect_low, high: win.entry.effect_high, n: win.entry.pairs });
+  const effect =
+    win.verdict?.effect ??
+    (win.entry && {
+      mean: win.entry.effect,
+      low: win.entry.effect_low,
+      high: win.entry.effect_high,
+      n: win.entry.pairs,
+    });
   return html`
     <header class="win-head">
       <p class="win-marks"><${State} state=${win.verdict?.state ?? win.entry?.state} replications=${win.verdict?.confirming} /><${Family} family=${win.family} />${milestone ? html`<span class="state milestone-mark"><span aria-hidden="true">★</span><bdi>${shortened(plain(milestone.text), 60)}</bdi></span>` : null}</p>
@@ -120,13 +144,15 @@ function Replications({ win, task, dark }) {
     <section class="win-part"><h3>Measured again by others</h3>
       ${list.length ? html`<p class="soft part-note">${counted(verdict?.voices ?? list.length, "voice")}${Number.isFinite(verdict?.confirming) ? `, ${count(verdict.confirming)} of them agree` : ""}. Their seeds and held-out text follow from their own signatures, so nobody could know them before.</p>` : html`<p class="soft part-note">Nobody has yet. Until then this is its author's word, signed but not verified.</p>`}
       <ul class="replications">
-        ${list.map((each) => html`<li key=${each.record} class=${each.counts ? "" : "silent"}>
+        ${list.map(
+          (each) => html`<li key=${each.record} class=${each.counts ? "" : "silent"}>
           <details>
             <summary><${Who} peer=${each.author} nickname=${each.nickname} dark=${dark} /><span class="number seen">${seenIn(pairsOf(each.pairs))}</span><span class="faint">${hardwareName(each.environment?.hardware_class)}${each.counts ? "" : ", does not count"}</span></summary>
             <${Evidence} pairs=${pairsOf(each.pairs)} task=${task} label=${`Pairs measured by ${called(each.nickname, each.author)}`} />
             ${each.challenge_pairs?.length ? html`<p class="soft part-note">On the text that only the checker could know: <span class="number">${seenIn(pairsOf(each.challenge_pairs))}</span></p>` : null}
           </details>
-        </li>`)}
+        </li>`,
+        )}
       </ul>
     </section>
   `;
@@ -135,7 +161,8 @@ function Replications({ win, task, dark }) {
 function Kin({ win, lineage, dark }) {
   const byId = new Map((lineage?.nodes ?? []).map((node) => [node.record, node]));
   const later = win.built_on_by ?? [];
-  const named = (records) => html`<ul class="relatives">${records.map((record) => html`<${Relative} key=${record} record=${record} node=${byId.get(record)} dark=${dark} />`)}</ul>`;
+  const named = (records) =>
+    html`<ul class="relatives">${records.map((record) => html`<${Relative} key=${record} record=${record} node=${byId.get(record)} dark=${dark} />`)}</ul>`;
   return html`
     <section class="win-part"><h3>Built on</h3>
       ${win.base ? named([win.base]) : html`<p class="soft">The task's baseline.</p>`}
@@ -163,8 +190,13 @@ function Facts({ win, task }) {
     ["Rank", entry?.rank ?? "–"],
   ];
   if (Array.isArray(win.blocks) && win.blocks.length) {
-    const helped = win.blocks.filter((block) => gainOf(task, fromNano(block.candidate_nano - block.base_nano)) > 0).length;
-    facts.push(["Held-out files better", `${count(helped)} of ${count(win.blocks.length)} (${percent(helped / win.blocks.length)})`]);
+    const helped = win.blocks.filter(
+      (block) => gainOf(task, fromNano(block.candidate_nano - block.base_nano)) > 0,
+    ).length;
+    facts.push([
+      "Held-out files better",
+      `${count(helped)} of ${count(win.blocks.length)} (${percent(helped / win.blocks.length)})`,
+    ]);
   }
   return html`
     <section class="win-part"><h3>Under which conditions</h3>
