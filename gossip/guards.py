@@ -16,7 +16,9 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
+import trio
 from libp2p.abc import IHost, INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.network.exceptions import SwarmException
@@ -26,6 +28,7 @@ from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub, ValidationCache, ValidationResult
 
+from gossip.fast import ReadAhead
 from gossip.transport import MAX_MESSAGE_BYTES, Verdict
 
 _log = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class GuardedPubsub(Pubsub):
         self._topic = topic
         self._deliver = deliver
         self._verdict = verdict
+        self._writing: WeakKeyDictionary[INetStream, trio.Lock] = WeakKeyDictionary()
         self.validation_cache = _NoCache()
         self.set_topic_validator(topic, self._judge, is_async_validator=False)
 
@@ -90,12 +94,22 @@ class GuardedPubsub(Pubsub):
     async def continuously_read_stream(self, stream: INetStream) -> None:
         """Contain what an RPC can raise: bytes that are no protobuf kill a stock host."""
         try:
-            await super().continuously_read_stream(stream)
+            await super().continuously_read_stream(cast(INetStream, ReadAhead(stream)))
         except Exception as error:  # noqa: BLE001 - the containment point for RPCs
             peer = stream.muxed_conn.peer_id
             _log.info("closed the gossip stream of %s: %r", peer, error)
             await _reset(stream)
             self._handle_dead_peer(peer)
+
+    async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
+        """
+        Write one RPC after another.
+
+        An RPC over 64 KiB goes out in several frames, and stock lets a second writer
+        put its own in between: the peer reads garbage and closes the stream.
+        """
+        async with self._writing.setdefault(stream, trio.Lock()):
+            return await super().write_msg(stream, rpc_msg)
 
     def notify_subscriptions(self, publish_message: rpc_pb2.Message) -> None:
         """

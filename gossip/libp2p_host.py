@@ -1,7 +1,7 @@
 """
 One life of a hardened py-libp2p host: opened, used, closed, never repaired.
 
-This is the only module beside `gossip.guards` that touches py-libp2p, and it
+This is the only module beside `gossip.guards` and `gossip.fast` that touches py-libp2p, and it
 costs 0.6 s and 40 MB to import: import it where a network is started, not at
 the top of a file.
 
@@ -39,6 +39,7 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
+from gossip import fast
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
 from gossip.message_id import message_id
@@ -175,6 +176,7 @@ async def open_network(
         TransportError: It could not listen.
     """
     _let_logs_through()
+    fast.apply()
     host = _new_host(identity, limits, pre_shared_key)
     guard_host(host, connections_per_ip=limits.connections_per_ip)
     router = new_router(MESHSUB, limits.heartbeat_s)
