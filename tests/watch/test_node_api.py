@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,15 +74,3 @@ def test_a_node_is_watched_while_it_finds_something(tmp_path: Path) -> None:
         assert node.end() == 0, node.tell()
         for stream in streams:
             stream.read()
-
-
-def test_a_port_that_is_taken_costs_a_sentence_and_no_experiment(tmp_path: Path) -> None:
-    """Who looks is never needed to research."""
-    with socket.socket() as taken, nodes(tmp_path, 1) as (node,):
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        where = f"127.0.0.1:{taken.getsockname()[1]}"
-        node.start("--experiments", "1", "--api", where)
-        assert node.process is not None and node.process.wait(120) == 0, node.tell()
-        assert node.experiments() == 1 and node.status()["watch"] is None
-        assert f"nothing can be watched at {where}" in node.tell()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import trio
@@ -9,6 +10,7 @@ import trio
 from swarm import events
 from tests.gossip.waiting import until
 from tests.watch.glass import Glass, Stage, glass
+from watch.service import Watch
 
 LONG = "a long story " * 4_000
 
@@ -112,3 +114,26 @@ async def test_what_is_no_http_costs_nobody_anything(tmp_path: Path) -> None:
             async with await seen.connect() as stream:
                 await stream.send_all(noise)
         assert (await seen.ask("/healthz")).status == 200
+
+
+async def test_a_port_that_is_taken_costs_a_sentence(tmp_path: Path) -> None:
+    """Whoever started it goes on."""
+    told: list[events.Event] = []
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        watch = Watch(where, tmp_path / "watch.token", told.append, lambda: 0)
+        with trio.fail_after(60):
+            await watch.serve(Stage().source())
+    [said] = told
+    assert isinstance(said, events.NetworkTrouble) and where in said.message
+    assert watch.url is None
+
+
+async def test_off_is_off(tmp_path: Path) -> None:
+    """Nothing is served, and nothing said."""
+    told: list[events.Event] = []
+    with trio.fail_after(60):
+        await Watch("off", tmp_path / "x", told.append, lambda: 0).serve(Stage().source())
+    assert told == []
