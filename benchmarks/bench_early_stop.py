@@ -40,10 +40,10 @@ from swarm.tree import Tree, tree_hash
 from swarm.turning import turned
 
 TASK = "quick"
-EACH = 36
+EACH = 20
 """Experiments on each base."""
 RUNS = RESULTS / "early_stop_runs.jsonl"
-MARGINS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.1)
+MARGINS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05)
 REPLAYS = 2000
 """Draws of who finishes anyway."""
 LEAST_SAVED = 0.3

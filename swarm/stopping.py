@@ -2,8 +2,9 @@
 When a run is so far behind its base that the rest of it is not worth the compute.
 
 Base and candidate train on the same text in the same order, so their training losses
-can be held against each other at the same token. From a quarter of the budget on, a
-candidate whose loss is a clear share above its base's stops. It can be told only
+can be held against each other at the same token, almost without noise. From a quarter
+of the budget on, a candidate stops whose loss is a clear share above its base's and
+does not come nearer. It can be told only
 where the loss of both means the same and falls in the same way: where the two differ
 in settings, and in none of those that shape the schedule or add to the loss.
 
@@ -35,7 +36,7 @@ EARLIEST = 0.25
 WINDOW = 0.125
 """Share of the budget over which losses are averaged."""
 
-MARGIN = 0.02
+MARGIN = 0.005
 """How far above the base's the loss has to be, as a share of it."""
 
 FINISH_ANYWAY = 0.1
@@ -47,7 +48,7 @@ NOT_COMPARED = frozenset({"schedule", "regularisation"})
 
 def is_behind(curve: Curve, base: Curve, budget_tokens: int, margin: float = MARGIN) -> bool:
     """
-    Whether a run is clearly behind its base at the last point of its curve.
+    Whether a run is clearly behind its base at the last point of its curve, and falls back.
 
     Args:
         curve: Of the candidate, as far as it has come.
@@ -59,8 +60,14 @@ def is_behind(curve: Curve, base: Curve, budget_tokens: int, margin: float = MAR
     start = end - WINDOW * budget_tokens
     if end < EARLIEST * budget_tokens or base[-1][0] < end:
         return False
-    ours, theirs = mean_loss(curve, start, end), mean_loss(base, start, end)
-    return theirs > 0 and ours > (1 + margin) * theirs
+    before = _gap(curve, base, start - WINDOW * budget_tokens, start)
+    return _gap(curve, base, start, end) > max(margin, before)
+
+
+def _gap(curve: Curve, base: Curve, start: float, end: float) -> float:
+    """How far the loss is above the base's, as a share of it; NaN where that cannot be said."""
+    theirs = mean_loss(base, start, end)
+    return mean_loss(curve, start, end) / theirs - 1 if theirs > 0 else math.nan
 
 
 def stopped_at(curve: Curve, base: Curve, budget_tokens: int, margin: float = MARGIN) -> int | None:

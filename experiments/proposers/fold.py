@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.proposers import KnownWin, Situation, hypothesis
-from experiments.proposers.may_run import MayRun
+from experiments.proposers.may_run import CanBeTold, MayRun
 from swarm.hypothesis import Hypothesis
 from swarm.merge import merge_trees
 from swarm.records import MAX_PARENTS, TreeHash
@@ -49,7 +49,7 @@ class FoldProposer:
     name = "fold"
 
     def __init__(self) -> None:
-        self._may_run = MayRun()
+        self._may_run, self._can_be_told = MayRun(), CanBeTold()
         self._base = ""
         self._merges: dict[tuple[TreeHash, TreeHash, TreeHash], Tree | None] = {}
 
@@ -80,11 +80,9 @@ class FoldProposer:
         folds = [*self._merged(situation, base, usable), *_adopted(situation, usable)]
         for fold in sorted(folds, key=lambda fold: (-fold.gain, fold.wins[0].record)):
             tree = tree_hash(fold.tree)
-            if (
-                tree != base
-                and not situation.tried(base, tree)
-                and self._may_run(situation, fold.tree)
-            ):
+            if tree == base or situation.tried(base, tree):
+                continue
+            if self._may_run(situation, fold.tree) and self._can_be_told(situation, fold.tree):
                 yield fold
 
     def _merged(

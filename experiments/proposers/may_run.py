@@ -1,8 +1,9 @@
-"""Whether a tree that a proposer thought of may be run on this node."""
+"""Whether a tree that a proposer thought of may be run on this node, and told of."""
 
 from __future__ import annotations
 
 from experiments.proposers import Situation
+from swarm.diff import DiffError, make_diff
 from swarm.grade import grade
 from swarm.records import TreeHash
 from swarm.tree import Tree, TreeError, check_bounds, tree_hash
@@ -28,6 +29,30 @@ class MayRun:
         if not small or champion.keys() != tree.keys():
             return False
         return (situation.code_allowed or not code) and situation.bounds.permits(champion, tree)
+
+
+class CanBeTold:
+    """Whether a diff leads from the champion to a tree; remembered, as it takes a while."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[TreeHash, TreeHash], bool] = {}
+
+    def __call__(self, situation: Situation, tree: Tree) -> bool:
+        """Whether a record can say how the tree comes about."""
+        champion = situation.champion.tree
+        key = (tree_hash(champion), tree_hash(tree))
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = _has_diff(champion, tree)
+        return self._known[key]
+
+
+def _has_diff(champion: Tree, tree: Tree) -> bool:
+    try:
+        return bool(make_diff(champion, tree))
+    except DiffError:
+        return False
 
 
 def _is_small(situation: Situation, tree: Tree) -> bool:

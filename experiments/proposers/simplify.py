@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from experiments.proposers import Situation, hypothesis
 from experiments.proposers.code_cuts import cuts
-from experiments.proposers.may_run import MayRun
+from experiments.proposers.may_run import CanBeTold, MayRun
 from experiments.proposers.turns import Changes, Turns, is_ordered
 from swarm.bounds import same
 from swarm.hypothesis import Hypothesis
@@ -48,7 +48,7 @@ class SimplifyProposer:
     name = "simplify"
 
     def __init__(self) -> None:
-        self._may_run = MayRun()
+        self._may_run, self._can_be_told = MayRun(), CanBeTold()
         self._base = ""
         self._cuts: list[_Idea] = []
         self._hopeful: dict[tuple[TreeHash, TreeHash, bool], bool] = {}
@@ -80,7 +80,8 @@ class SimplifyProposer:
             tree = tree_hash(idea.tree)
             if tree == base_hash or situation.tried(base_hash, tree):
                 continue
-            if self._may_run(situation, idea.tree) and self._is_hopeful(situation, base_hash, idea):
+            runs = self._may_run(situation, idea.tree) and self._can_be_told(situation, idea.tree)
+            if runs and self._is_hopeful(situation, base_hash, idea):
                 yield idea
 
     def _is_hopeful(self, situation: Situation, base: TreeHash, idea: _Idea) -> bool:

@@ -34,8 +34,8 @@ async def test_a_run_that_is_behind_ends_and_is_not_remembered(tmp_path: Path) -
         held = RunRequest(slow, tree_hash(slow), 0, code=False, against=base.curve)
         stopped = await runner.run(held)
         assert stopped.status is RunStatus.STOPPED and stopped.value_nano is None
-        assert "clearly behind its base at 25%, stopped" in stopped.log_tail
-        assert len(stopped.curve) == POINTS // 4
+        assert "clearly behind its base at" in stopped.log_tail
+        assert POINTS // 4 <= len(stopped.curve) < POINTS
         assert not runner.remembers(held)
         whole = await runner.run(request(SLOW))
         assert whole.status is RunStatus.COMPLETED and len(whole.curve) == POINTS
@@ -47,7 +47,7 @@ async def test_a_stopped_experiment_is_no_gain_and_a_watched_one_goes_on(tmp_pat
     async with open_tiny(tmp_path) as runner:
         stopped = await measured(runner, "stop")
         assert (stopped.outcome, stopped.pairs, stopped.behind) == ("no_gain", [], True)
-        assert stopped.reason == "clearly behind its base at 25%, stopped"
+        assert stopped.reason.startswith("clearly behind its base at ")
         watched = await measured(runner, "watch")
         never = await measured(runner, "never")
     assert (watched.behind, never.behind) == (True, False)

@@ -32,8 +32,11 @@ def test_nothing_stops_before_a_quarter_nor_what_is_ahead(
 
 
 def test_what_is_clearly_behind_stops_at_a_quarter() -> None:
-    assert stopped_at(curve([3.3] * POINTS), curve([3.0] * POINTS), BUDGET) == BUDGET / 4
-    assert stopped_at(curve([3.001] * POINTS), curve([3.0] * POINTS), BUDGET) is None
+    base = curve([3.0] * POINTS)
+    falling_back = [3.0 + 0.01 * index for index in range(POINTS)]
+    assert stopped_at(curve(falling_back), base, BUDGET) == BUDGET / 4
+    assert stopped_at(curve([3.001] * POINTS), base, BUDGET) is None
+    assert stopped_at(curve(falling_back[::-1]), base, BUDGET) is None
 
 
 def test_larger_steps_are_held_against_the_same_tokens() -> None:
@@ -41,7 +44,8 @@ def test_larger_steps_are_held_against_the_same_tokens() -> None:
     base = [4 - 0.05 * index for index in range(POINTS)]
     same = [sum(base[start : start + 4]) / 4 for start in range(0, POINTS, 4)]
     assert stopped_at(curve(same, 400), curve(base), BUDGET) is None
-    assert stopped_at(curve([each * 1.1 for each in same], 400), curve(base), BUDGET) == BUDGET / 4
+    worse = [loss * (1 + 0.01 * index) for index, loss in enumerate(same)]
+    assert stopped_at(curve(worse, 400), curve(base), BUDGET) == BUDGET / 4
 
 
 def test_without_a_base_that_reaches_as_far_nothing_stops() -> None:
