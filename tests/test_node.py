@@ -18,7 +18,7 @@ from tests.swarm.record_samples import TRIAL
 
 QUICK_SYNC = "[network]\nsync_interval_seconds = 1\n"
 FOLDS_ONLY = QUICK_SYNC + (
-    '[search]\nfold_share = 1\nexclude_families = ["learning_rate", "init", "width_depth"]\n'
+    '[search]\nfold_share = 1\nexclude_families = ["learning_rate", "init", "width_depth", "simplify"]\n'
 )
 STAY = QUICK_SYNC + "[node]\nstay = true\n"
 
