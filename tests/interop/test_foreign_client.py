@@ -131,6 +131,17 @@ async def test_it_hears_our_record_and_verifies_it() -> None:
             assert record["record"]["pairs"] == [list(pair) for pair in WIN.pairs]
 
 
+async def test_it_opens_every_test_vector() -> None:
+    """With standard libraries: the same ids, authors and canonical bytes."""
+    rows = json.loads((INTEROP.parent.parent / "docs" / "protocol-vectors.json").read_text())
+    async with client() as (foreign, _):
+        with trio.fail_after(PATIENCE_S):
+            for row in rows["records"]:
+                found = await foreign("vector", envelope=row["envelope"])
+                assert (found["id"], found["key"]) == (row["id"], row["author"])
+                assert found["canonical"] is True
+
+
 async def test_its_record_is_accepted_and_what_it_tampers_with_is_refused() -> None:
     async with client() as (foreign, author), meshed(foreign) as transport:
         refused: list[str] = []
