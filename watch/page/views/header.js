@@ -39,7 +39,7 @@ function Theme() {
   `;
 }
 
-/** The section that is being read: the last whose head has passed the upper third. */
+/** The section that is being read: the last whose head has passed the upper third, of two beside each other the first. */
 function useSection() {
   const [section, setSection] = useState("now");
   useEffect(() => {
@@ -51,8 +51,8 @@ function useSection() {
         id,
         document.getElementById(id)?.getBoundingClientRect().top ?? Infinity,
       ]);
-      const passed = tops.filter(([, top]) => top < line).sort((a, b) => a[1] - b[1]);
-      if (passed.length) setSection(passed[passed.length - 1][0]);
+      const [section] = tops.filter(([, top]) => top < line).sort((a, b) => b[1] - a[1]);
+      if (section) setSection(section[0]);
     };
     const soon = () => {
       if (!due) requestAnimationFrame(look);

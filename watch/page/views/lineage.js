@@ -182,7 +182,7 @@ function Box({ place, win, best, focus, dark, hidden }) {
       <rect width=${BOX.width} height=${BOX.height} rx="10"></rect>
       <path d="M10 0.5h1v47h-1a9.5 9.5 0 0 1-9.5-9.5v-28a9.5 9.5 0 0 1 9.5-9.5z" transform="translate(0,0)" fill=${peerColour(win.author, dark)}></path>
       <svg width=${BOX.width - 6} height=${BOX.height}>
-        <text class="box-title" x="20" y="20">${shortened(title, 25)}</text>
+        <text class="box-title" x="20" y="20">${shortened(title, 23)}</text>
         <text class="box-by" x="20" y="37">${shortened(name, 12)}</text>
         <text class="box-value" x=${BOX.width - 12} y="37" text-anchor="end">${signed(win.effect, 3)} → ${metric(win.value, 3)}</text>
       </svg>

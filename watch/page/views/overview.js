@@ -41,7 +41,7 @@ function Found({ status, best, baseline }) {
   const share = baseline ? Math.abs(total / baseline) : null;
   const helps = total !== null && gainOf(task, total) > 0;
   return html`
-    <p class="eyebrow">Best ${plain(task.metric)} so far</p>
+    <p class="eyebrow">Best ${plain(task.metric)} so far${best.state === "replicated" ? ", confirmed by others" : ", claimed by its author"}</p>
     <p class="figure">
       <span class="number">${metric(best.value)}</span>
       <span class="figure-unit">${plain(task.unit)}</span>
@@ -114,7 +114,7 @@ function Newest({ entries }) {
 function Tiles({ status, board, trials, connected }) {
   const entries = board?.entries ?? [];
   const replicated = entries.filter((entry) => entry.state === "replicated").length;
-  const tried = Math.max(board?.experiments ?? 0, trials?.total ?? 0);
+  const tried = trials?.total ?? board?.experiments ?? 0;
   const peers = connected ?? status.peers;
   const tiles = [
     [count(tried), tried === 1 ? "idea tried" : "ideas tried", `${count(status.experiments)} here`],

@@ -88,16 +88,7 @@ function Picture({ story, task, colouring, byTime, only, onOnly }) {
       width && scalesFor({ width, height, range: story.range, dots: story.dots, total: story.total, byTime }),
     [width, height, story, byTime],
   );
-  const tree = useMemo(
-    () =>
-      scales &&
-      d3.quadtree(
-        dots,
-        (dot) => scales.place(dot)[0],
-        (dot) => scales.place(dot)[1],
-      ),
-    [scales, dots],
-  );
+  const nearest = useMemo(() => finder(dots, scales), [scales, dots]);
   useEffect(() => {
     if (!scales) return;
     const families = familyColours();
@@ -131,7 +122,7 @@ function Picture({ story, task, colouring, byTime, only, onOnly }) {
       up: task.direction === "maximize",
     });
   }, [scales, dots, theme, colouring]);
-  const reach = useReach({ tree, scales, story, setNear, near });
+  const reach = useReach({ nearest, scales, story, setNear, near });
   return html`
     <div class="picture" ref=${box} tabindex="0" role="group" aria-roledescription="chart" aria-describedby="near"
       aria-label=${`Progress over ${counted(story.total, "experiment")}, ${counted(story.wins.length, "win")}. Arrow keys go through the wins, Enter opens one.`}
@@ -144,11 +135,23 @@ function Picture({ story, task, colouring, byTime, only, onOnly }) {
   `;
 }
 
+/** Gives the dot nearest to a point; what it needs for that is made when it is first asked. */
+function finder(dots, scales) {
+  let tree = null;
+  return (x, y) => {
+    if (!scales) return null;
+    const across = (dot) => scales.place(dot)[0];
+    const down = (dot) => scales.place(dot)[1];
+    tree ??= d3.quadtree(dots, across, down);
+    return tree.find(x, y, REACH) ?? null;
+  };
+}
+
 /** What a pointer and a keyboard do to the picture. */
-function useReach({ tree, scales, story, setNear, near }) {
+function useReach({ nearest, scales, story, setNear, near }) {
   const move = (event) => {
     const edge = event.currentTarget.getBoundingClientRect();
-    setNear(tree?.find(event.clientX - edge.left, event.clientY - edge.top, REACH) ?? null);
+    setNear(nearest(event.clientX - edge.left, event.clientY - edge.top));
   };
   const open = () => {
     if (near?.record) location.hash = winAddress(near.record);
