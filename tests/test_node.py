@@ -18,7 +18,8 @@ from tests.swarm.record_samples import TRIAL
 
 QUICK_SYNC = "[network]\nsync_interval_seconds = 1\n"
 FOLDS_ONLY = QUICK_SYNC + (
-    '[search]\nfold_share = 1\nexclude_families = ["learning_rate", "init", "width_depth", "simplify"]\n'
+    "[search]\nfold_share = 1\n"
+    'exclude_families = ["learning_rate", "init", "width_depth", "simplify"]\n'
 )
 STAY = QUICK_SYNC + "[node]\nstay = true\n"
 
