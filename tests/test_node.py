@@ -62,7 +62,7 @@ def test_two_nodes_share_one_board_and_one_folds_what_the_other_found(tmp_path: 
         folder.start("--join", finder.addrs()[0], "--nickname", "folder")
         wait_until(lambda: finder.experiments() == 8, finder.tell, 120)
         wait_until(
-            lambda: any(entry["adopters"] for entry in finder.board()["entries"]), folder.tell
+            lambda: any(entry["adopters"] for entry in finder.board()["entries"]), folder.tell, 120
         )
         folds = [win for win in wins(folder).values() if win.nickname == "folder"]
         assert folds and all(win.family == "fold" and win.pairs for win in folds)
