@@ -8,6 +8,7 @@ const FULL_TURN = 2 * Math.PI;
 const LABELS = 26;
 const NAMED_ANYWHERE = 6;
 const NARROW = 560;
+const MANY = 3000;
 
 /** Room around the picture, in CSS pixels. */
 export const marginsFor = (width) => ({
@@ -96,9 +97,10 @@ function level(pen, value, name, side, { width, height, ink, y, m }) {
   pen.textAlign = "left";
 }
 
-/** Everything that was not kept: one path for each colour. */
+/** Everything that was not kept: one path for each colour; very many are drawn as squares. */
 function crowd(pen, { dots, colourOf, scales: { place }, shown }) {
-  const size = shown > 3000 ? 1.7 : shown > 600 ? 2.2 : 3;
+  const many = shown > MANY;
+  const size = many ? 1.4 : shown > 600 ? 2.2 : 3;
   const groups = d3.group(
     dots.filter((dot) => !dot.record),
     colourOf,
@@ -107,10 +109,10 @@ function crowd(pen, { dots, colourOf, scales: { place }, shown }) {
     pen.beginPath();
     for (const dot of group) {
       const [x, y] = place(dot);
-      pen.moveTo(x + size, y);
-      pen.arc(x, y, size, 0, FULL_TURN);
+      if (many) pen.rect(x - size, y - size, 2 * size, 2 * size);
+      else pen.moveTo(x + size, y), pen.arc(x, y, size, 0, FULL_TURN);
     }
-    pen.globalAlpha = shown > 3000 ? 0.35 : 0.5;
+    pen.globalAlpha = many ? 0.38 : 0.5;
     pen.fillStyle = colour;
     pen.fill();
   }
@@ -140,7 +142,7 @@ function line(pen, { steps, baseline, scales: { x, y, place }, ink, width, scale
 
 /** Wins: full once others have replicated them, a ring before, crossed out when refuted. */
 function wins(pen, { dots, colourOf, scales: { place }, ink, shown }) {
-  const size = shown > 3000 ? 3.2 : 5;
+  const size = shown > MANY ? 3.2 : 5;
   for (const dot of dots) {
     if (!dot.record) continue;
     const [x, y] = place(dot);
