@@ -10,7 +10,7 @@ in processor time of the page's thread as well, and that is what must hold.
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from playwright.sync_api import CDPSession, Page
@@ -89,7 +89,8 @@ def _updates(page: Page, stage: Stage) -> dict[str, Figure]:
     """
     page.emulate_media(reduced_motion="reduce")
     session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    enable = {"timeDomain": "threadTicks"}
+    session.send("Performance.enable", enable)  # pyright: ignore[reportUnknownMemberType]
     quiet = statistics.median(_spent(page, session, lambda: None) for _ in range(3))
     costs = [
         _spent(page, session, lambda number=number: _grow(stage, page, number)) - quiet
@@ -109,7 +110,7 @@ def _updates(page: Page, stage: Stage) -> dict[str, Figure]:
     }
 
 
-def _spent(page: Page, session: CDPSession, act: Any) -> float:
+def _spent(page: Page, session: CDPSession, act: Callable[[], None]) -> float:
     """Processor time of the page's thread, in milliseconds, over an act and a while after it."""
     before = _thread_ms(session)
     deadline = time.monotonic() + QUIET_SECONDS
@@ -119,8 +120,9 @@ def _spent(page: Page, session: CDPSession, act: Any) -> float:
 
 
 def _thread_ms(session: CDPSession) -> float:
-    answer: Mapping[str, Any] = session.send("Performance.getMetrics")
-    values = {each["name"]: each["value"] for each in answer["metrics"]}
+    answer = cast("Mapping[str, Any]", session.send("Performance.getMetrics"))  # pyright: ignore[reportUnknownMemberType]
+    metrics = cast("Sequence[Mapping[str, Any]]", answer["metrics"])
+    values = {str(each["name"]): float(each["value"]) for each in metrics}
     return 1_000 * values["TaskDuration"]
 
 
