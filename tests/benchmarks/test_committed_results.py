@@ -3,6 +3,7 @@
 import json
 from typing import cast
 
+from benchmarks.bench_liars import read_worlds
 from benchmarks.null_pairs import PAIRS, RECIPES, read_pairs
 from benchmarks.result import RESULTS
 
@@ -42,3 +43,17 @@ def test_guards_leave_a_third_of_the_overfit_at_most() -> None:
         share, without = (rate_of(figures, name, "overfit_share") for name in (guarded, bare))
         assert share < without / 3
     assert rate_of(figures, "ours", "true_gain") > rate_of(figures, "strictly_lower", "true_gain")
+
+
+def test_a_third_of_a_swarm_that_lies_leads_the_rest_nowhere() -> None:
+    """What liars do achieve, on the shared board, is in the file too."""
+    figures = figures_of("liars")
+    counts = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+    assert counts["runs"] == len(read_worlds()) >= 20
+    assert counts["liars"] >= 0.3 * counts["nodes"] >= 0.3 * 35
+    assert counts["fabrications"] > 100
+    assert counts["adopted_for_nothing"] < 0.01 * counts["fabrications"], "alpha"
+    assert counts["adopted_fabrications"] < 0.05 * counts["fabrications"]
+    assert counts["replicated_for_a_node"] == 0
+    assert counts["compute_spent_on_lies"] < 0.25
+    assert rate_of(figures, "throughput_lost", "mean") < 0.3
