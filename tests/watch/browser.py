@@ -41,7 +41,9 @@ def chromium() -> Generator[Browser]:
     """A browser, or a skip that says what is missing."""
     with sync_playwright() as playwright:
         try:
-            found = playwright.chromium.launch(executable_path=path(), args=list(FLAGS))
+            found = playwright.chromium.launch(
+                executable_path=path(), args=list(FLAGS), timeout=PATIENCE_MS
+            )
         except Error as error:
             what = str(error).splitlines()[0]
             reason = f"no Chromium starts ({what}): `make test` as root on Debian brings it"
