@@ -42,7 +42,7 @@ from swarm.tree import Tree, tree_hash
 from swarm.turning import turned
 
 TASK = "quick"
-EACH: Mapping[str, int] = {"naive": 20, "modern": 12}
+EACH: Mapping[str, int] = {"naive": 20, "modern": 20}
 """Experiments on each base."""
 RUNS = RESULTS / "early_stop_runs.jsonl"
 MARGINS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05)
