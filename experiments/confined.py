@@ -56,11 +56,21 @@ def live(main: Main, cell: Cell, supervisor: int, pipes: tuple[int, int, int]) -
         main(INLET, OUTLET)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the child's last containment: it must say why and end
-        write_frame(OUTLET, FAILURE, _account(error))
+        try:
+            _flush()
+        finally:
+            write_frame(OUTLET, FAILURE, _account(error))
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            _flush()
+        finally:
+            os._exit(status)
+
+
+def _flush() -> None:
+    """Hand over what was printed; the harness looks no further once it has the account."""
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _keep_only(inlet: int, outlet: int, printed: int) -> None:
