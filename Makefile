@@ -12,7 +12,7 @@ start:
 
 test:
 	@sh cli/install.sh dev
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --reruns 1 -rfER $(ARGS)
 
 lint:
 	@sh cli/install.sh dev
