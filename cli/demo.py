@@ -28,7 +28,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.text import plain
+from gossip import trust_file
 from gossip.home import Home, open_home
+from gossip.identity import load_or_create
 from gossip.journal import Journal
 from gossip.journal_faults import JournalError
 from swarm.records import RecordId, Win
@@ -107,6 +109,7 @@ def _swarm(
     """The nodes, running; the last one joins late, when there is something to find."""
     signal.signal(signal.SIGTERM, _leave)
     shares = [experiments // nodes + (i < experiments % nodes) for i in range(nodes)]
+    _introduce([open_home(folder / _name(index)) for index in range(nodes)])
     started: list[Node] = []
     try:
         for index, share in enumerate(shares):
@@ -117,6 +120,13 @@ def _swarm(
         yield started
     finally:
         _stop(started)
+
+
+def _introduce(homes: Sequence[Home]) -> None:
+    """The nodes belong to one person: each names the others as trusted."""
+    peers = {load_or_create(home.identity).peer_id for home in homes}
+    for home in homes:
+        trust_file.save(home.trust, peers - {load_or_create(home.identity).peer_id})
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -53,13 +53,16 @@ class Welcome:
         """
         The same with some of its wins, the first choice first.
 
-        Within their shares: a newcomer's, those of known authors, none. Beyond, for a
+        A node that still builds on the baseline starts with those of known authors. Then,
+        within their shares: a newcomer's, those of known authors, none. Beyond, for a
         node that has nothing else to do: those of known authors, then of newcomers.
         """
         known = self._opinions.known()
         familiar = replace(
             situation, wins=[win for win in situation.wins if self._author(win) in known]
         )
+        if situation.champion.record is None and familiar.wins:
+            yield familiar
         if self._spending.has_room(_is_fold, self._fold_share):
             if self._spending.has_room_for_newcomers(known):
                 yield self._of_a_newcomer(situation)

@@ -17,6 +17,7 @@ from experiments.proposers.known import foldable_wins
 from experiments.welcome import Welcome
 from gossip.identity import new_identity
 from swarm.newcomers import Piece, Spending
+from swarm.records import PeerId
 from swarm.settings import SearchSettings
 from swarm.settings_block import Scalar
 from tests.experiments.lab import SOMEBODY, Lab, claimed, toy
@@ -108,3 +109,27 @@ def test_newcomers_are_let_in_one_by_one_and_their_trees_are_not_adopted(tmp_pat
         assert len(first.wins) == 1
         assert first.wins[0].value == champion.value
         assert list(familiar.wins) == list(none.wins) == []
+
+
+class Befriended(Lab):
+    """Its owner named SOMEBODY as trusted."""
+
+    def anchors(self) -> frozenset[PeerId]:
+        return super().anchors() | {SOMEBODY.peer_id}
+
+
+def test_a_node_on_the_baseline_starts_with_what_those_it_knows_have_found(
+    tmp_path: Path,
+) -> None:
+    """Before any work of its own; once it builds on a win, folds have to wait for their share."""
+    task = toy().task
+    lab = Befriended(task)
+    lab.hear(claimed(task, 0.3, {"SHIFT": "small"})[1])
+    opinions = Opinions(task, lab)
+    found = foldable_wins(lab.board, None, opinions.mine(), "minimize", lab.tree_of)
+    history = History(tmp_path / "h", task.id)
+    welcome = Welcome(lab, history, opinions, Spending(), 0.25, lambda: 0.5)
+    for record, shown in ((None, 1), ("a win", 0)):
+        champion = Champion(record, task.baseline, 3.0)
+        situation = Situation(task, champion, found, False, lambda base, tree: False, lambda: 0.5)
+        assert len(next(welcome.in_turn(situation)).wins) == shown
