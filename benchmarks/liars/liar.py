@@ -18,9 +18,9 @@ from typing import TypedDict
 
 import trio
 
-from benchmarks.liars.peer import identity_of
-from benchmarks.liars.wire import Wire, now_ms
 from benchmarks.liars.world import CHOICES, SEARCHED, World
+from benchmarks.virtual.peer import identity_of
+from benchmarks.virtual.wire import Wire, now_ms
 from gossip.identity import Identity
 from swarm.admission import MAX_AHEAD_MS
 from swarm.challenge import select

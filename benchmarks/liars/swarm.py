@@ -12,10 +12,10 @@ from pathlib import Path
 import trio
 import trio.testing
 
+from benchmarks.liars.honest import Honest
 from benchmarks.liars.liar import Coalition
-from benchmarks.liars.peer import Peer
-from benchmarks.liars.wire import Wire
 from benchmarks.liars.world import World
+from benchmarks.virtual.wire import Wire
 from swarm.findings import Finding, findings
 from swarm.records import PeerId, RecordId
 from swarm.settings import SearchSettings
@@ -100,7 +100,9 @@ async def _simulate(world: World, size: Size) -> Outcome:
         async with trio.open_nursery() as nursery:
             wire = Wire(nursery, random.Random(f"{world.seed}/wire").random)
             peers = [
-                Peer(world, wire, f"node {number}", Path(scratch), 0.5 + 1.5 * number / size.honest)
+                Honest(
+                    world, wire, f"node {number}", Path(scratch), 0.5 + 1.5 * number / size.honest
+                )
                 for number in range(size.honest)
             ]
             coalition = Coalition(world, wire, size.liars)
@@ -113,7 +115,7 @@ async def _simulate(world: World, size: Size) -> Outcome:
     return outcome(world, peers, coalition)
 
 
-def outcome(world: World, peers: list[Peer], coalition: Coalition) -> Outcome:
+def outcome(world: World, peers: list[Honest], coalition: Coalition) -> Outcome:
     """Count, knowing the truth."""
     truth = _Truth(world, peers, coalition.peer_ids)
     fabricated = {record for finding in truth.fabricated for record in finding.records}
@@ -152,7 +154,7 @@ def outcome(world: World, peers: list[Peer], coalition: Coalition) -> Outcome:
 class _Truth:
     """What is so, beside what is said; the only place that knows both."""
 
-    def __init__(self, world: World, peers: list[Peer], liars: frozenset[PeerId]) -> None:
+    def __init__(self, world: World, peers: list[Honest], liars: frozenset[PeerId]) -> None:
         self._world = world
         self._peers = peers
         self._rule = Yardstick.of(world.task)

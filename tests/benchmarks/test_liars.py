@@ -10,11 +10,11 @@ import trio
 import trio.testing
 
 from benchmarks.bench_liars import Both, figures
+from benchmarks.liars.honest import Honest
 from benchmarks.liars.liar import Coalition
-from benchmarks.liars.peer import Peer
 from benchmarks.liars.swarm import Outcome, Size, outcome, simulate
-from benchmarks.liars.wire import Wire
 from benchmarks.liars.world import World, simulated_task
+from benchmarks.virtual.wire import Wire
 from experiments.run import HOLDOUT, VALIDATION, RunRequest, RunStatus, challenge
 from swarm.diff import make_diff
 from swarm.records import Environment, Pair, RecordId, Win
@@ -45,7 +45,7 @@ async def test_the_machine_measures_like_a_real_one(
     better = min(world.effects, key=world.effects.__getitem__)
     tree = {"train.py": write_settings(TASK.baseline["train.py"], {better[0]: better[1]})}
     async with trio.open_nursery() as nursery:
-        peer = Peer(world, Wire(nursery, random.random), "node", tmp_path, speed=1.0)
+        peer = Honest(world, Wire(nursery, random.random), "node", tmp_path, speed=1.0)
         exams = (VALIDATION, challenge(5), HOLDOUT)
         async with peer.runner as runner:
             gains: list[float] = []
@@ -69,7 +69,7 @@ async def test_an_adopted_fabrication_would_be_counted(
     world = World.of(TASK, 2)
     async with trio.open_nursery() as nursery:
         wire = Wire(nursery, random.Random(1).random)
-        peer = Peer(world, wire, "node", tmp_path, speed=1.0)
+        peer = Honest(world, wire, "node", tmp_path, speed=1.0)
         coalition = Coalition(world, wire, 3)
         nursery.start_soon(peer.door.run)
         for _ in range(8):
@@ -84,11 +84,11 @@ async def test_an_adopted_fabrication_would_be_counted(
         nursery.cancel_scope.cancel()
 
 
-def counted(world: World, peer: Peer, coalition: Coalition) -> Outcome:
+def counted(world: World, peer: Honest, coalition: Coalition) -> Outcome:
     return outcome(world, [peer], coalition)
 
 
-def win_on(parent: RecordId, peer: Peer) -> Win:
+def win_on(parent: RecordId, peer: Honest) -> Win:
     """A win of a node that folds another win in, whatever it is worth."""
     tree = {"train.py": TASK.baseline["train.py"] + parent.encode().join([b"# ", b"\n"])}
     return Win(

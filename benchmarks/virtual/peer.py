@@ -1,8 +1,8 @@
 """
-An honest node of a simulated swarm: everything real but the machine and the wire.
+A node of a simulated swarm: everything real but the machine and the wire.
 
 Research, checks, proposers, strategy, runner, door, quotas, retention and judging are
-those of a real node; the harness measures in a `World`, and the journal is a dictionary.
+those of a real node; the harness is given, and the journal is a dictionary.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any, cast
 
 import trio
 
-from benchmarks.liars.wire import Wire, now_ms
-from benchmarks.liars.world import SimulatedHarness, World
+from benchmarks.virtual.wire import Wire, now_ms
 from experiments.findings import Author, trials_record
+from experiments.harness import Harness
 from experiments.history import History
 from experiments.opinions import Opinions
-from experiments.proposers.fold import FoldProposer
-from experiments.proposers.knobs import KnobProposer
+from experiments.proposers import Proposer
 from experiments.research import Research
 from experiments.run_cache import RunCache
 from experiments.runner import Runner
@@ -37,6 +36,7 @@ from swarm.retention import Entry, entry_of, keep
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
 from swarm.signals import Claim, Idea
+from swarm.task import Task
 from swarm.tree import Tree
 from swarm.validation import Invalid, Scope, Valid, validate
 
@@ -100,30 +100,43 @@ def _verdict(envelope: bytes, scope: Scope) -> Valid | Invalid:
 
 class Peer:
     """
-    One honest node: what `experiments.outside.Swarm` asks for, and its services.
+    One node: what `experiments.outside.Swarm` asks for, and its services.
 
     Args:
+        harness: How a tree becomes a result, in virtual time.
+        name: Decides the node's key and all that it draws.
         scratch: A folder in memory, for the runner's workspaces.
-        speed: Of its machine; one is ordinary.
+        proposers: What ideas it has.
+        hardware_class: What it takes its machine for.
     """
 
-    def __init__(self, world: World, wire: Wire, name: str, scratch: Path, speed: float) -> None:
-        task = world.task
-        self.identity = identity_of(f"{world.seed}/{name}")
+    def __init__(
+        self,
+        task: Task,
+        harness: Harness,
+        wire: Wire,
+        name: str,
+        scratch: Path,
+        *,
+        proposers: Sequence[Proposer],
+        hardware_class: str = "cpu-laptop",
+    ) -> None:
+        self.identity = identity_of(name)
         self.peer_id = self.identity.peer_id
         self.history = History(Path(":memory:"), task.id)
-        self.harness = SimulatedHarness(world, name, speed)
+        self._proposers = proposers
         self.runner = Runner(
             task,
-            self.harness,
+            harness,
             scratch=scratch / name,
             runs=RunCache(Path(":memory:")),
             workers=1,
         )
         self._task = task
         self._wire = wire
-        self._author = Author(self.peer_id, name, task.topic, task.id, "cpu-laptop", "cpu")
-        self._uniform = random.Random(f"{world.seed}/{name}").random
+        nickname = name.rpartition("/")[2]
+        self._author = Author(self.peer_id, nickname, task.topic, task.id, hardware_class, "cpu")
+        self._uniform = random.Random(name).random
         self._board = Board()
         self._entries: dict[RecordId, Entry] = {}
         self._wins: dict[RecordId, Win] = {}
@@ -147,7 +160,7 @@ class Peer:
                     self._task,
                     self.runner,
                     self.history,
-                    (KnobProposer(), FoldProposer()),
+                    self._proposers,
                     self,
                     self._author,
                     search,

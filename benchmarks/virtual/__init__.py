@@ -1,0 +1,1 @@
+"""Whole nodes in virtual time: everything real but the machine, the disk and the wire."""
