@@ -323,6 +323,7 @@ class Node:
             listen_addrs=self._network.listen_addrs,
             running_titles=research.running_titles if research else (),
             watch=self._watch.url,
+            network=self._network.health.document(),
         )
 
     def _presence(self) -> Presence:

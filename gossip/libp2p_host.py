@@ -1,9 +1,9 @@
 """
 One life of a hardened py-libp2p host: opened, used, closed, never repaired.
 
-This is the only module beside `gossip.guards` and `gossip.fast` that touches py-libp2p, and it
-costs 0.6 s and 40 MB to import: import it where a network is started, not at
-the top of a file.
+This and the modules it stands on (`gossip.guards`, `gossip.fast`, `gossip.libp2p_dial_back`)
+are the only ones that touch py-libp2p, which costs 0.6 s and 40 MB to import: import it
+where a network is started, not at the top of a file.
 
 Law: services run before the host listens (the other order crashes when a peer
 connects in between), listeners are closed on every way out (a leaked one keeps
@@ -40,8 +40,10 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from gossip import fast
+from gossip.dial_back import DialBackDesk, Seen
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
+from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
 from gossip.message_id import message_id
 from gossip.multiaddress import Address, AddressError, parse
 from gossip.transport import DialError, PeerId, TransportError, Verdict
@@ -82,6 +84,7 @@ class Hooks:
     deliver: Callable[[bytes, PeerId], None]
     connected: Callable[[PeerId, bool], None]
     answer: Callable[[Stream, PeerId], Awaitable[None]]
+    dial_backs: DialBackDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,15 @@ class Network:
         except Exception as error:
             raise TransportError(f"no stream to {peer}: {error}") from error
 
+    async def dial_back(self, peer: PeerId, now_ms: Callable[[], int]) -> Seen:
+        """
+        Ask a connected peer whether it reaches the ports bound.
+
+        Raises:
+            CallError: It gives no good answer.
+        """
+        return await ask_dial_back(self._host, peer, [each.port for each in self.bound], now_ms)
+
     async def dial(self, address: Address) -> PeerId:
         """
         Connect to exactly this address.
@@ -189,6 +201,7 @@ async def open_network(
         message_id=message_id,
     )
     host.set_stream_handler(TProtocol(CALL_PROTOCOL), _answering(hooks))
+    answer_dial_backs(host, hooks.dial_backs)
     host.get_network().register_notifee(cast(Any, _Comings(hooks)))
     addresses = [Multiaddr(address.base) for address in listen]
     try:

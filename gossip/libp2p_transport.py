@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
@@ -22,6 +23,7 @@ import trio
 
 from gossip.backoff import Backoff
 from gossip.calls import Desk, Duplex, FrameError, ask
+from gossip.dial_back import DialBackDesk, Seen
 from gossip.identity import Identity
 from gossip.mailroom import Mailroom
 from gossip.multiaddress import Address, AddressError, parse
@@ -50,6 +52,11 @@ TRIES_ON_SAME_PORT = 5
 _PRE_SHARED_KEY = re.compile(r"[0-9a-f]{64}")
 
 
+def wall_clock_ms() -> int:
+    """The wall clock, Unix epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 def accept_all(data: bytes) -> bool:
     """The verdict that forwards everything."""
     return True
@@ -66,6 +73,7 @@ async def open_libp2p_transport(
     outbox: Outbox | None = None,
     on_trouble: Callable[[str], None] | None = None,
     pre_shared_key: str | None = None,
+    now_ms: Callable[[], int] = wall_clock_ms,
     uniform: Callable[[], float] = random.random,
 ) -> AsyncGenerator[Libp2pTransport]:
     """
@@ -80,6 +88,7 @@ async def open_libp2p_transport(
         outbox: The paced queue for own messages.
         on_trouble: Told in one sentence whenever the network broke and restarts.
         pre_shared_key: 64 hex digits; only peers with the same can connect. None: all.
+        now_ms: The wall clock, told to peers that compare theirs.
         uniform: Draws a float in [0, 1), for the jitter of restarts.
 
     Raises:
@@ -89,7 +98,9 @@ async def open_libp2p_transport(
     if pre_shared_key is not None and not _PRE_SHARED_KEY.fullmatch(pre_shared_key):
         raise TransportError("a pre-shared key is 64 hex digits: `openssl rand -hex 32` makes one")
     addresses = listen_addresses(listen)
-    transport = Libp2pTransport(identity, topic, addresses, verdict, limits, outbox, pre_shared_key)
+    transport = Libp2pTransport(
+        identity, topic, addresses, verdict, limits, outbox, pre_shared_key, now_ms
+    )
     backoff = Backoff(0.5, 60.0, uniform)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.keep_running, backoff, on_trouble or _log.warning)
@@ -113,6 +124,7 @@ class Libp2pTransport:
         limits: Limits | None,
         outbox: Outbox | None,
         pre_shared_key: str | None,
+        now_ms: Callable[[], int],
     ) -> None:
         self.mail = Mailroom(Outbox() if outbox is None else outbox)
         self.up = trio.Event()
@@ -125,7 +137,9 @@ class Libp2pTransport:
         self._verdict = verdict
         self._limits = limits
         self._pre_shared_key = pre_shared_key
+        self._now_ms = now_ms
         self._desk = Desk()
+        self._dial_backs = DialBackDesk(now_ms)
         self._network: Network | None = None
         self._stop = trio.Event()
 
@@ -190,6 +204,23 @@ class Libp2pTransport:
             if stream is not None:
                 await _finish(stream, in_order=answered)
 
+    async def dial_back(self, peer: PeerId, timeout_s: float = 15.0) -> Seen:
+        """
+        Ask a connected peer whether it reaches this node; see `gossip.dial_back`.
+
+        Raises:
+            CallError: No good answer within the deadline; it may not speak the protocol.
+        """
+        try:
+            with trio.fail_after(timeout_s):
+                return await self._up_network().dial_back(peer, self._now_ms)
+        except trio.TooSlowError:
+            raise CallError(f"{peer} did not dial back within {timeout_s:g} s") from None
+        except CallError:
+            raise
+        except TransportError as error:
+            raise CallError(f"{peer} cannot be asked to dial back: {error}") from error
+
     async def dial(self, multiaddr: str, timeout_s: float = 10.0) -> PeerId:
         """Connect to a peer; see `gossip.transport.Transport.dial`."""
         address = _dial_address(multiaddr, self.peer_id)
@@ -232,7 +263,13 @@ class Libp2pTransport:
         """One life of the network, until it raises or is stopped."""
         from gossip.libp2p_host import Hooks, Limits, open_network
 
-        hooks = Hooks(self._verdict, self.mail.deliver, self.mail.announce, self._desk.answer)
+        hooks = Hooks(
+            self._verdict,
+            self.mail.deliver,
+            self.mail.announce,
+            self._desk.answer,
+            self._dial_backs,
+        )
         listen_addresses(address.base for address in self._listen)
         peers: tuple[PeerId, ...] = ()
         try:

@@ -24,6 +24,7 @@ from gossip.journal import Journal
 from gossip.libp2p_transport import open_libp2p_transport
 from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
+from gossip.network_health import NetworkHealth
 from gossip.notices import Notices
 from gossip.outbox import Outbox
 from gossip.peer_book import PeerBook
@@ -69,7 +70,11 @@ class Network:
     Attributes:
         live: The board, as it is now.
         signals: What peers say of this moment.
+        health: Whether peers reach this node, and what else is known of its place; set
+            by `opened`.
     """
+
+    health: NetworkHealth
 
     def __init__(
         self,
@@ -137,10 +142,12 @@ class Network:
                 outbox=Outbox(per_second=self._settings.publish_per_second),
                 on_trouble=self.notices.trouble,
                 pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
+                now_ms=self._now_ms,
             ) as plain,
             self._among_members(plain) as transport,
         ):
             self._transport = transport
+            self.health = NetworkHealth(transport.peers, plain.dial_back, self._now_ms)
             self._book = self._peer_book()
             self._sync = self._synced_by(transport)
             await self._drop_unkept()
@@ -164,6 +171,7 @@ class Network:
         return [
             self._intake.run,
             self._sync.run,
+            self.health.run,
             self.signals.run,
             self._listen_to_gossip,
             self._tell_of_peers,
@@ -303,6 +311,8 @@ class Network:
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         self.live.add(batch)
+        if any(valid.record.author != self._identity.peer_id for valid in batch):
+            self.health.record_came()
         self.notices.accepted(batch)
 
 

@@ -47,6 +47,7 @@ def status_document(
     listen_addrs: Sequence[str],
     running_titles: Sequence[str],
     watch: str | None,
+    network: dict[str, object],
 ) -> dict[str, object]:
     """
     The status of the calling process's node.
@@ -54,6 +55,7 @@ def status_document(
     Args:
         experiments, wins: Its own.
         watch: Where its API is, if it is served.
+        network: How it stands in the network (`gossip.network_health`).
     """
     return {
         "pid": os.getpid(),
@@ -70,4 +72,5 @@ def status_document(
         "listen_addrs": list(listen_addrs),
         "running_titles": list(running_titles),
         "watch": watch,
+        "network": network,
     }

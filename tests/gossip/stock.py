@@ -29,6 +29,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from libp2p.utils.varint import encode_varint_prefixed
 from multiaddr import Multiaddr
 
+from gossip.dial_back import DialBackDesk
 from gossip.identity import new_identity
 from gossip.libp2p_host import Hooks, Limits, Network, Stream, open_network
 from gossip.message_id import message_id
@@ -98,7 +99,13 @@ async def _no_answer(stream: Stream, peer: str) -> None:
 
 def quiet_hooks() -> Hooks:
     """Hooks that accept everything and do nothing."""
-    return Hooks(lambda data: True, lambda data, peer: None, lambda peer, up: None, _no_answer)
+    return Hooks(
+        lambda data: True,
+        lambda data, peer: None,
+        lambda peer, up: None,
+        _no_answer,
+        DialBackDesk(lambda: 0),
+    )
 
 
 @asynccontextmanager

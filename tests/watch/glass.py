@@ -97,6 +97,7 @@ class Stage:
             listen_addrs=["/ip4/127.0.0.1/tcp/4001"],
             running_titles=["an idea"],
             watch="http://127.0.0.1:8377",
+            network={},
         )
 
     def _records(self, wanted: Sequence[RecordId]) -> Mapping[RecordId, Record]:
