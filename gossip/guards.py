@@ -29,12 +29,17 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub, ValidationCache, ValidationResult
 
 from gossip.fast import ReadAhead
+from gossip.limits import Limits
+from gossip.meters import Meters
+from gossip.pace import Pace, PacedStream
 from gossip.transport import MAX_MESSAGE_BYTES, Verdict
 
 _log = logging.getLogger(__name__)
 
 MAX_RPC_BYTES = 1024 * 1024
 MAX_TOPICS_PER_PEER = 16
+EXPELLED_S = 60.0
+EXPELLED_AT_MOST = 4096
 
 
 class GuardedPubsub(Pubsub):
@@ -48,6 +53,7 @@ class GuardedPubsub(Pubsub):
         verdict: Whether a message's data is worth forwarding.
         deliver: Takes the data and the publisher's id of each message accepted.
         message_id: The GossipSub id of a message's data.
+        limits: What each peer may send.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class GuardedPubsub(Pubsub):
         verdict: Verdict,
         deliver: Callable[[bytes, str], None],
         message_id: Callable[[bytes], bytes],
+        limits: Limits,
     ) -> None:
         super().__init__(
             host,
@@ -72,6 +79,9 @@ class GuardedPubsub(Pubsub):
         self._deliver = deliver
         self._verdict = verdict
         self._writing: WeakKeyDictionary[INetStream, trio.Lock] = WeakKeyDictionary()
+        self._pace = Pace(limits)
+        self._faults: Meters[ID] = Meters(limits.faults)
+        self._expelled: dict[ID, float] = {}
         self.validation_cache = _NoCache()
         self.set_topic_validator(topic, self._judge, is_async_validator=False)
 
@@ -79,27 +89,60 @@ class GuardedPubsub(Pubsub):
         """
         Contain what a message can raise: an undecodable key or id kills a stock host.
 
-        Messages that are oversized or list other topics beside ours go no further;
-        a list of a million junk topics would otherwise be remembered.
+        The messages of one peer are looked at one after another, so that a thousand of
+        its own make nobody else's wait for more than one. Messages that are oversized or
+        list other topics beside ours go no further; a list of a million junk topics
+        would otherwise be remembered.
         """
-        if list(msg.topicIDs) != [self._topic] or len(msg.data) > MAX_MESSAGE_BYTES:
-            return
-        try:
+        if msg_forwarder == self.my_id:
             await super().push_msg(msg_forwarder, msg)
-        except Exception as error:
-            if msg_forwarder == self.my_id:
-                raise
-            _log.debug("dropped a message from %s: %r", msg_forwarder, error)
+            return
+        async with self._pace.turn(msg_forwarder) as has_room:
+            if not has_room or self._is_expelled(msg_forwarder) or self._is_msg_seen(msg):
+                return
+            try:
+                if list(msg.topicIDs) == [self._topic] and len(msg.data) <= MAX_MESSAGE_BYTES:
+                    await super().push_msg(msg_forwarder, msg)
+            except Exception as error:  # noqa: BLE001 - the containment point for messages
+                _log.debug("dropped a message from %s: %r", msg_forwarder, error)
+            if not self._is_msg_seen(msg):
+                self._note_fault(msg_forwarder)
 
     async def continuously_read_stream(self, stream: INetStream) -> None:
-        """Contain what an RPC can raise: bytes that are no protobuf kill a stock host."""
+        """
+        Contain what an RPC can raise: bytes that are no protobuf kill a stock host.
+
+        A peer is read no faster than what it sent is dealt with, nor than its share.
+        """
+        peer = stream.muxed_conn.peer_id
+        if self._is_expelled(peer):
+            await _hang_up_on(self.host, peer)
+            return
         try:
-            await super().continuously_read_stream(cast(INetStream, ReadAhead(stream)))
+            paced = PacedStream(stream, self._pace, peer)
+            await super().continuously_read_stream(cast(INetStream, ReadAhead(paced)))
         except Exception as error:  # noqa: BLE001 - the containment point for RPCs
-            peer = stream.muxed_conn.peer_id
             _log.info("closed the gossip stream of %s: %r", peer, error)
             await _reset(stream)
             self._handle_dead_peer(peer)
+            self._note_fault(peer)
+
+    def _note_fault(self, peer: ID) -> None:
+        """Count what no honest peer sends; one that does it again and again is let go."""
+        if self._faults.take(peer) or self._is_expelled(peer):
+            return
+        _log.info("expelled %s for %.0f s: it sends what nobody would accept", peer, EXPELLED_S)
+        self._expelled[peer] = trio.current_time() + EXPELLED_S
+        while len(self._expelled) > EXPELLED_AT_MOST:
+            del self._expelled[next(iter(self._expelled))]
+        if self.manager.is_running:
+            self.manager.run_task(_hang_up_on, self.host, peer)
+
+    def _is_expelled(self, peer: ID) -> bool:
+        until = self._expelled.get(peer)
+        if until is not None and trio.current_time() >= until:
+            del self._expelled[peer]
+        return peer in self._expelled
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
         """
@@ -127,10 +170,13 @@ class GuardedPubsub(Pubsub):
         if forwarder == self.my_id:
             return True
         try:
-            return self._verdict(message.data)
+            verdict = self._verdict(message.data)
         except Exception:  # noqa: BLE001 - the containment point for verdicts
             _log.exception("the verdict on a message from %s failed", forwarder)
             return False
+        if verdict is None:
+            self._mark_msg_seen(message)
+        return verdict is True
 
 
 class _NoCache(ValidationCache):
@@ -175,34 +221,47 @@ def new_router(protocols: Sequence[str], heartbeat_s: float) -> GossipSub:
     )
 
 
-def guard_host(host: IHost, *, connections_per_ip: int) -> None:
+def guard_host(host: IHost, limits: Limits) -> None:
     """
     Wrap a host's doors before it listens.
 
     - A stream handler that raises costs its stream, not the host.
+    - A peer has only so many streams open, and opens only so many.
     - An inbound slot is released when its connection ends; a stock host keeps
       it for life and takes no connection after the 250th.
-    - One IP address has at most ``connections_per_ip`` inbound connections at a
-      time, handshakes included: idle sockets cannot lock honest peers out.
+    - One IP address has only so many inbound connections at a time, handshakes
+      included, and makes only so many: idle sockets cannot lock honest peers out.
     - The host dials nobody by itself: a stock one tries every address that any
       peer ever told it. Whom to dial is `gossip.redial`'s decision.
     """
     network = cast(Swarm, host.get_network())
     cast(Any, network.auto_connector).maybe_connect = _do_nothing
-    _contain_stream_handlers(network)
+    _contain_stream_handlers(network, limits)
     _release_inbound_slots(network)
-    _cap_connections_per_ip(network, connections_per_ip)
+    _cap_connections_per_ip(network, limits)
 
 
-def _contain_stream_handlers(network: Swarm) -> None:
+def _contain_stream_handlers(network: Swarm, limits: Limits) -> None:
     handle = network.common_stream_handler
+    opened: Meters[ID] = Meters(limits.streams)
+    held: Counter[ID] = Counter()
 
     async def contained(stream: INetStream) -> None:
+        peer = stream.muxed_conn.peer_id
+        if held[peer] >= limits.streams_per_peer or not opened.take(peer):
+            _log.debug("refused a stream: %s has %d already", peer, held[peer])
+            await _reset(stream)
+            return
+        held[peer] += 1
         try:
             await handle(stream)
         except Exception as error:  # noqa: BLE001 - the containment point for handlers
             _log.info("a stream handler failed: %r", error)
             await _reset(stream)
+        finally:
+            held[peer] -= 1
+            if not held[peer]:
+                del held[peer]
 
     network.common_stream_handler = contained
 
@@ -221,15 +280,16 @@ def _release_inbound_slots(network: Swarm) -> None:
     cast(Any, network).upgrade_inbound_raw_conn = until_closed
 
 
-def _cap_connections_per_ip(network: Swarm, limit: int) -> None:
+def _cap_connections_per_ip(network: Swarm, limits: Limits) -> None:
     accept = cast(Any, network)._handle_inbound_connection
+    arrived: Meters[str] = Meters(limits.arrivals_per_ip)
     held: Counter[str] = Counter()
 
     async def capped(raw: Any, maddr: Any) -> None:
         remote = raw.get_remote_address()
         ip = str(remote[0]) if remote else ""
-        if held[ip] >= limit:
-            _log.info("refused a connection: %s has %d already", ip, limit)
+        if held[ip] >= limits.connections_per_ip or not arrived.take(ip):
+            _log.info("refused a connection: %s has %d already", ip, held[ip])
             await raw.close()
             return
         held[ip] += 1
@@ -241,6 +301,14 @@ def _cap_connections_per_ip(network: Swarm, limit: int) -> None:
                 del held[ip]
 
     cast(Any, network)._handle_inbound_connection = capped
+
+
+async def _hang_up_on(host: IHost, peer: ID) -> None:
+    """Close every connection to a peer."""
+    try:
+        await host.get_network().close_peer(peer)
+    except Exception as error:  # noqa: BLE001 - a dying connection may fail in any way
+        _log.debug("could not hang up on %s: %r", peer, error)
 
 
 async def _do_nothing() -> None:

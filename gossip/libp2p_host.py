@@ -44,6 +44,7 @@ from gossip.dial_back import DialBackDesk, Seen
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
+from gossip.limits import Limits
 from gossip.message_id import message_id
 from gossip.multiaddress import Address, AddressError, parse
 from gossip.transport import DialError, PeerId, TransportError, Verdict
@@ -87,20 +88,12 @@ class Hooks:
     dial_backs: DialBackDesk
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many connections, and how often GossipSub tidies its mesh."""
-
-    connections: int = 128
-    connections_per_ip: int = 32
-    heartbeat_s: float = 1.0
-
-
 class Network:
     """A host that listens and gossips on one topic."""
 
-    def __init__(self, host: IHost, pubsub: GuardedPubsub, topic: str) -> None:
+    def __init__(self, host: IHost, pubsub: GuardedPubsub, topic: str, dials: int) -> None:
         self._host = host
+        self._dials = trio.CapacityLimiter(dials)
         self._pubsub = pubsub
         self._topic = topic
 
@@ -166,7 +159,8 @@ class Network:
         swarm = cast(Swarm, self._host.get_network())
         swarm.unblock_peer(ID.from_string(peer))
         try:
-            await swarm.dial_addr(Multiaddr(str(address)), ID.from_string(peer))
+            async with self._dials:
+                await swarm.dial_addr(Multiaddr(str(address)), ID.from_string(peer))
         except SwarmException as error:
             raise DialError(_why_not(address, error)) from error
         return peer
@@ -190,7 +184,7 @@ async def open_network(
     _let_logs_through()
     fast.apply()
     host = _new_host(identity, limits, pre_shared_key)
-    guard_host(host, connections_per_ip=limits.connections_per_ip)
+    guard_host(host, limits)
     router = new_router(MESHSUB, limits.heartbeat_s)
     pubsub = GuardedPubsub(
         host,
@@ -199,6 +193,7 @@ async def open_network(
         verdict=hooks.verdict,
         deliver=hooks.deliver,
         message_id=message_id,
+        limits=limits,
     )
     host.set_stream_handler(TProtocol(CALL_PROTOCOL), _answering(hooks))
     answer_dial_backs(host, hooks.dial_backs)
@@ -214,7 +209,7 @@ async def open_network(
             await pubsub.wait_until_ready()
             await pubsub.subscribe(topic)
             try:
-                yield Network(host, pubsub, topic)
+                yield Network(host, pubsub, topic, limits.dials)
             finally:
                 await _hang_up(host)
     finally:

@@ -245,6 +245,6 @@ class MemoryTransport:
 
     def _worth_it(self, data: bytes) -> bool:
         try:
-            return self._verdict(data)
+            return self._verdict(data) is True
         except Exception:  # noqa: BLE001 - a verdict that fails is a no, as on a real network
             return False

@@ -22,8 +22,11 @@ from gossip.identity import Identity
 from gossip.intake import Intake
 from gossip.journal import Journal
 from gossip.libp2p_transport import open_libp2p_transport
+from gossip.limits import AUTHOR
 from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
+from gossip.message_id import claimed_id
+from gossip.meters import Meters
 from gossip.network_health import NetworkHealth
 from gossip.notices import Notices
 from gossip.outbox import Outbox
@@ -102,6 +105,7 @@ class Network:
         self._disk = trio.CapacityLimiter(1)
         self._members = Members(reading.state(STATE), now_ms)
         self._told_addrs: set[str] = set()
+        self._authors: Meters[PeerId] = Meters(AUTHOR)
         self.live = LiveBoard(task, journal, reading, self._disk)
         self.notices = Notices(report, identity.peer_id)
         self._intake = Intake(
@@ -299,15 +303,17 @@ class Network:
     async def _drop_unkept(self) -> None:
         await self.live.drop_unkept(self._now_ms())
 
-    def _verdict(self, data: bytes) -> bool:
+    def _verdict(self, data: bytes) -> bool | None:
         """Whether gossip may pass a message on; quick, as it runs inside the network."""
         if is_signal(data):
             return self.signals.would_pass(data)
+        if (record := claimed_id(data)) and self.live.knows(record):
+            return None
         try:
-            validate(data, self._topic.scope)
+            valid = validate(data, self._topic.scope)
         except Invalid:
             return False
-        return True
+        return self._authors.take(valid.record.author) or None
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         self.live.add(batch)

@@ -52,7 +52,7 @@ class NotAMemberError(Exception):
 def sealed_verdict(seal: Seal, verdict: Verdict) -> Verdict:
     """Whether a sealed gossip message opens, and what is inside passes `verdict`."""
 
-    def judge(data: bytes) -> bool:
+    def judge(data: bytes) -> bool | None:
         try:
             return verdict(seal.open(data, sealed.GOSSIP))
         except SealError:

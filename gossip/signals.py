@@ -74,13 +74,13 @@ class Signals:
         self._ideas: tuple[Idea, ...] = ()
         self._changed = trio.Event()
 
-    def would_pass(self, data: bytes) -> bool:
-        """Whether gossip may pass a signal on; quick, as it runs inside the network."""
+    def would_pass(self, data: bytes) -> bool | None:
+        """Whether gossip may pass a signal on; None where a good one is no news here."""
         try:
             signal = validate_signal(data, self._scope)
         except InvalidSignal:
             return False
-        return self._heard.is_news(signal, self._now_ms())
+        return self._heard.is_news(signal, self._now_ms()) or None
 
     def offer(self, data: bytes, sender: str) -> None:
         """Hear what a peer sent; never raises for what it is."""

@@ -58,8 +58,11 @@ class PeerEvent:
     connected: bool
 
 
-Verdict = Callable[[bytes], bool]
-"""Says quickly whether a gossip message is worth forwarding. An exception counts as no."""
+Verdict = Callable[[bytes], bool | None]
+"""
+Says quickly whether a gossip message is worth forwarding. None: it is not, and whoever
+passed it on is not to blame; False: no honest peer does. An exception counts as no.
+"""
 
 Responder = Callable[[PeerId, bytes], Awaitable[bytes]]
 """Answers one call: (caller, request) -> response of at most `MAX_RESPONSE_BYTES`."""

@@ -1,0 +1,49 @@
+"""
+What one peer, or one address, may ask of a node's network side.
+
+Law: numbers only; `gossip.guards` and `gossip.pace` keep them. An honest node of a busy
+swarm stays far below each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gossip.meters import Allowance
+
+ARRIVALS = Allowance(64, 4)
+STREAMS = Allowance(256, 64)
+MESSAGES = Allowance(2000, 400)
+DATA = Allowance(16 * 2**20, 2 * 2**20)
+FAULTS = Allowance(32, 0.5)
+AUTHOR = Allowance(256, 25)
+"""Records of one author that a node passes on by gossip; the rest comes by sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What a host allows, and how often GossipSub tidies its mesh.
+
+    Attributes:
+        connections: In all, those that are only being made among them.
+        connections_per_ip: Of these, from one address.
+        arrivals_per_ip: New connections from one address.
+        streams_per_peer: That a peer has open at once.
+        streams: That a peer opens.
+        messages: That a peer passes on; one that sends more is read more slowly.
+        data: Bytes of gossip that a peer sends, as above.
+        faults: Messages that no honest peer passes on; who sends more is expelled.
+        dials: Of ours at once.
+    """
+
+    connections: int = 128
+    connections_per_ip: int = 32
+    arrivals_per_ip: Allowance = ARRIVALS
+    streams_per_peer: int = 32
+    streams: Allowance = STREAMS
+    messages: Allowance = MESSAGES
+    data: Allowance = DATA
+    faults: Allowance = FAULTS
+    dials: int = 16
+    heartbeat_s: float = 1.0
