@@ -12,6 +12,7 @@ own are not charged at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ from swarm.validation import Invalid, Scope, Valid, validate
 
 QUEUE_RECORDS = 4096
 BATCH_RECORDS = 256
+JUDGES = 2
+"""Threads that check what came at once."""
 DEFERRED_RECORDS = 1024
 DEFERRED_POLL_SECONDS = 1.0
 
@@ -98,20 +101,32 @@ class Intake:
         """
         Take in what a peer sent at once, as `offer` does.
 
-        Signatures are checked in a thread: the network goes on meanwhile, and a
-        second core helps.
+        Signatures are checked in threads: the network goes on meanwhile, and while
+        one checks a signature another reads a record.
 
         Returns:
             How many were of use.
         """
-        judged = await trio.to_thread.run_sync(_judged, envelopes, self._scope)
         of_use = 0
-        for verdict in judged:
+        for verdict in await self._judge(envelopes):
             if isinstance(verdict, Invalid):
                 self._refused(str(verdict), sender)
             else:
                 of_use += await self._admit(verdict)
         return of_use
+
+    async def _judge(self, envelopes: Sequence[bytes]) -> list[Valid | Invalid]:
+        size = max(1, math.ceil(len(envelopes) / JUDGES))
+        parts = [envelopes[at : at + size] for at in range(0, len(envelopes), size)]
+        judged: dict[int, list[Valid | Invalid]] = {}
+
+        async def judge(number: int) -> None:
+            judged[number] = await trio.to_thread.run_sync(_judged, parts[number], self._scope)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(len(parts)):
+                nursery.start_soon(judge, number)
+        return [verdict for number in range(len(parts)) for verdict in judged[number]]
 
     async def commit(self, envelope: bytes) -> RecordId:
         """
