@@ -122,7 +122,8 @@ class LiveBoard:
         while True:
             news, invalid = self._news, len(self._board.invalid)
             while self._unchecked:
-                await trio.sleep(PAUSE_PER_CHECK * self._check_some())
+                took = self._check_some()
+                await trio.sleep(PAUSE_PER_CHECK * took)
             if len(self._board.invalid) > invalid:
                 await self.save()
             await news.wait()
