@@ -25,6 +25,7 @@ from experiments.findings import Author, presence_of, trials_record
 from experiments.hardware import measured, remembered
 from experiments.history import History
 from experiments.probe import probe
+from experiments.proposers.llm_service import LlmService, Paths
 from experiments.proposers.mixed import every_proposer
 from experiments.research import Research
 from experiments.run_cache import RunCache
@@ -251,8 +252,10 @@ class Node:
             measured, self._probe, cache, abandon_on_cancel=True
         )
         self._author = replace(self._author, hardware_class=hardware_class(self._probe))
-        workers = self._workers()
-        runs = RunCache(self._home.runs)
+        workers, trouble = self._workers(), self._network.notices.trouble
+        runs, paths = RunCache(self._home.runs), Paths(self._home.llm, self._home.program)
+        words = in_words(self._probe)
+        llm = LlmService(self._settings, self._loaded, paths, self, words, trouble)
         async with open_runner(
             self._loaded,
             cache=cache,
@@ -267,7 +270,7 @@ class Node:
                 self._task,
                 runner,
                 self._history,
-                every_proposer(),
+                every_proposer(llm.proposer),
                 self,
                 self._author,
                 self._settings.search,
@@ -275,8 +278,10 @@ class Node:
                 limit=node.experiments,
                 report=self._report,
                 uniform=random.random,
+                finished=llm.finished,
             )
-            await self._research.run(lambda: self._network.live.news)
+            async with llm.serving(self._research.situation):
+                await self._research.run(lambda: self._network.live.news)
 
     async def _farewell(self) -> None:
         """Tell peers what is left to tell and hear them once more."""

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli.failures import explained
+from cli.llm_commands import llm_app
 from cli.options import HomeOption, JsonOption, home_root
 from cli.story_commands import story_app
 from cli.topic_commands import invite_app, topic_app
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 task_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(task_app, name="task", help="The research tasks that a swarm can work on.")
+app.add_typer(llm_app, name="llm", help="A language model that proposes changes.")
 app.add_typer(topic_app, name="topic", help="Private topics: make one, renew its key, leave it.")
 
 StateOption = Annotated[

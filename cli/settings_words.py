@@ -37,6 +37,9 @@ _TEXTS = {
     "[key]": "the name of a knob, such as DEPTH",
     "task": "the name of a built-in task, or a folder",
     "topic": "`public`, or the name of a private topic: small letters, digits, _ and -",
+    "base_url": "where an endpoint answers, such as http://127.0.0.1:11434/v1",
+    "api_key_env": "the name of an environment variable, such as OPENAI_API_KEY, never the key",
+    "model": "the name of a model, as the endpoint calls it",
     "pre_shared_key": "64 hex digits in small letters, as `openssl rand -hex 32` prints",
 }
 """What a text must look like, by its key."""
@@ -49,7 +52,7 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-_SECRET = ("pre_shared_key",)
+_SECRET = ("pre_shared_key", "api_key_env")
 """Keys whose values are not repeated on a screen."""
 
 

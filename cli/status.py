@@ -1,5 +1,6 @@
 """`swarm status`: what the node is doing, or did last."""
 
+import time
 from pathlib import Path
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from cli.hints import PUBLIC_TOPIC, program, spelled, starting
 from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
+from experiments.proposers.llm_budget import read_account
 
 
 def status(root: Path, *, as_json: bool) -> None:
@@ -73,6 +75,8 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
         rows["nickname"] = plain(snapshot.nickname)
     if snapshot.watch:
         rows["watch"] = plain(snapshot.watch)
+    if (account := read_account(snapshot.home.llm)) is not None:
+        rows["llm"] = f"{plain(account.model)}, {account.words(time.time_ns() // 1_000_000)}"
     if snapshot.now:
         rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
     return rows

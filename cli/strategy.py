@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from experiments.outlook import Outlook
 from experiments.priors import load_priors
 from experiments.probe import probe
 from experiments.proposers import Champion
+from experiments.proposers.llm_budget import read_account
 from experiments.proposers.mixed import every_proposer
 from experiments.sandbox import best_sandbox
 from gossip import trust_file
@@ -53,6 +55,7 @@ class Strategy:
         hardware_class: Of this machine, or the one that was asked about.
         peers: How many peers told of experiments; `peer_trials` is how many of these.
         champion: The title of what is built on; None for the baseline.
+        llm: The language model that proposes too and what it has used today; "" if there is none.
         ideas: What it would try next, and why; drawn anew at each choice.
     """
 
@@ -64,6 +67,7 @@ class Strategy:
     peers: int
     peer_trials: int
     champion: str | None
+    llm: str
     fold_share: float
     outlook: Outlook
     ideas: Sequence[tuple[Hypothesis, str]]
@@ -148,6 +152,7 @@ def _looked(
         peers=len({seen.author for seen in told}),
         peer_trials=len(told),
         champion=_title(outside, champion),
+        llm=_llm(settings, snapshot),
         fold_share=settings.search.fold_share,
         outlook=chooser.outlook(champion),
         ideas=[each for _ in range(NEXT) if (each := chooser.next(champion)) is not None],
@@ -181,6 +186,14 @@ def _chooser(
     )
 
 
+def _llm(settings: Settings, snapshot: Snapshot) -> str:
+    if not settings.llm.enabled:
+        return ""
+    account = read_account(snapshot.home.llm)
+    used = account.words(time.time_ns() // 1_000_000) if account else "not asked yet"
+    return f"{settings.llm.model} proposes too: {used}"
+
+
 def _title(outside: Onlooker, champion: Champion) -> str | None:
     return None if champion.record is None else outside.board.wins[champion.record].title
 
@@ -193,6 +206,7 @@ def document(found: Strategy) -> dict[str, object]:
         "why_hardware": found.prior.why,
         "gflops": found.machine.gflops,
         "builds_on": found.champion,
+        "llm": found.llm or None,
         "evidence": {
             "experiments": len(found.own),
             "wins": found.wins,

@@ -59,6 +59,8 @@ def _rows(found: Strategy) -> dict[str, str]:
         "seen here": f"{own}, {counted(found.wins, 'win')}",
         "by peers": f"{told} of {counted(found.peers, 'peer')}" if found.peers else "nothing yet",
     }
+    if found.llm:
+        rows["llm"] = plain(found.llm)
     if found.snapshot.now:
         rows["now"] = "\n".join(plain(title) for title in found.snapshot.now)
     return rows

@@ -109,6 +109,25 @@ class Chooser:
             uniform=self._uniform,
         )
 
+    def situation(self, champion: Champion) -> Situation:
+        """All that a proposer may look at now."""
+        return Situation(
+            task=self._task,
+            champion=champion,
+            wins=foldable_wins(
+                self._swarm.board,
+                champion.record,
+                self._opinions.mine(),
+                self._task.metric.direction,
+                self._swarm.tree_of,
+            ),
+            code_allowed=self._code_allowed,
+            tried=lambda base, tree: (base, tree) in self._tried,
+            uniform=self._uniform,
+            trials=self._seen(),
+            bounds=self._bounds,
+        )
+
     def _again(self) -> tuple[Hypothesis, str] | None:
         while self.interrupted:
             hypothesis = self.interrupted.pop()
@@ -157,7 +176,7 @@ class Chooser:
 
     def _on_offer(self, champion: Champion) -> tuple[Situation, dict[str, Proposer]]:
         """What proposers may look at now, and who has something to propose."""
-        everything = self._situation(champion)
+        everything = self.situation(champion)
         claims, known = self._swarm.claims(), self._opinions.known()
         held = left_to_others(everything.trials, claims, known, self._uniform())
         for self._left_to_others in (held, ()):
@@ -196,24 +215,6 @@ class Chooser:
             now_ms=self._swarm.now_ms(),
             direction=metric.direction,
             goal=metric.goal,
-        )
-
-    def _situation(self, champion: Champion) -> Situation:
-        return Situation(
-            task=self._task,
-            champion=champion,
-            wins=foldable_wins(
-                self._swarm.board,
-                champion.record,
-                self._opinions.mine(),
-                self._task.metric.direction,
-                self._swarm.tree_of,
-            ),
-            code_allowed=self._code_allowed,
-            tried=lambda base, tree: (base, tree) in self._tried,
-            uniform=self._uniform,
-            trials=self._seen(),
-            bounds=self._bounds,
         )
 
     def _seen(self) -> list[SeenTrial]:

@@ -39,6 +39,7 @@ class Measured:
     Attributes:
         simpler: In what it is simpler, where it won by that and not by a gain.
         behind: A run of it was so far behind its base that it was stopped, or could have been.
+        log_tail: What a candidate's run that failed had printed, shortened.
     """
 
     outcome: str = "dropped"
@@ -51,6 +52,7 @@ class Measured:
     peak_memory_bytes: int = 0
     simpler: str = ""
     behind: bool = False
+    log_tail: str = ""
 
     @property
     def isolation(self) -> str:
@@ -246,7 +248,7 @@ def _add(measured: Measured, seed: int, base: RunResult, candidate: RunResult) -
         return False
     if candidate.value_nano is None:
         assert candidate.status is not RunStatus.COMPLETED
-        measured.outcome = candidate.status.value
+        measured.outcome, measured.log_tail = candidate.status.value, candidate.log_tail
         measured.reason = candidate.log_tail.strip().rsplit("\n", 1)[-1][:200]
         return False
     measured.pairs.append(Pair(seed, base.value_nano, candidate.value_nano))

@@ -27,7 +27,7 @@ from experiments.memory import Memory
 from experiments.opinions import Opinions
 from experiments.outlook import Outlook
 from experiments.outside import Swarm
-from experiments.proposers import Champion, Proposer
+from experiments.proposers import Champion, Proposer, Situation
 from experiments.replicate import as_checked
 from experiments.runner import Runner, RunRequest, RunResult
 from experiments.seeds import Seeds
@@ -68,6 +68,7 @@ class Research:
         limit: Stop after this many finished experiments of this run; None: never.
         report: Where events go; must not block.
         uniform: A number in [0, 1), new at each call.
+        finished: Told of each experiment as it ends; must not block.
 
     Attributes:
         spending: What this node's time goes into.
@@ -87,8 +88,10 @@ class Research:
         limit: int | None,
         report: Callable[[events.Event], None],
         uniform: Callable[[], float],
+        finished: Callable[[Hypothesis, Measured], None] = lambda hypothesis, measured: None,
     ) -> None:
         self._task = task
+        self._tell_finished = finished
         self._runner = runner
         self._history = history
         self._swarm = swarm
@@ -142,6 +145,10 @@ class Research:
     def running_titles(self) -> Sequence[str]:
         """What is being measured now."""
         return [*(each.title for each in self._state.running.values()), *self._checks.titles]
+
+    def situation(self) -> Situation:
+        """What a proposer may look at now."""
+        return self._chooser.situation(self._champion)
 
     def outlook(self) -> Outlook:
         """How likely each family of ideas is to be tried next, and why."""
@@ -295,6 +302,7 @@ class Research:
         del self._state.running[number]
         self._state.finished += 1
         await self._remember_running()
+        self._tell_finished(hypothesis, measured)
         self._report(
             events.ExperimentFinished(
                 number=number,

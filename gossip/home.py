@@ -106,6 +106,16 @@ class Home:
         return self.root / "trust.json"
 
     @property
+    def llm(self) -> Path:
+        """What language models were asked today, and what that cost."""
+        return self.root / "llm.json"
+
+    @property
+    def program(self) -> Path:
+        """The person's words to the language model, if they left any here."""
+        return self.root / "program.md"
+
+    @property
     def lock(self) -> Path:
         """The lock file; holds the pid of the running node."""
         return self.root / "node.lock"

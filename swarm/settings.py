@@ -102,6 +102,35 @@ class WatchSettings(_Section):
     """How people and programs look at this node."""
 
     api: str = Field(
+class LlmSettings(_Section):
+    """
+    A language model that proposes changes; off unless `base_url` and `model` are set.
+
+    Any endpoint that speaks OpenAI's chat completions: Ollama, llama.cpp, vLLM, OpenAI.
+    """
+
+    base_url: str = Field(default="", max_length=512, pattern=r"^(https?://[^\s/]\S*)?$")
+    model: str = Field(default="", max_length=200, pattern=r"^[^\s\x00-\x1f]*$")
+    api_key_env: str = Field(default="", max_length=64, pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
+    """The environment variable that holds the key; never the key itself. "": none is sent."""
+    tokens_per_day: int = Field(default=500_000, ge=0, le=10**12)
+    """Of questions and answers together, from midnight to midnight, UTC."""
+    money_per_day: float = Field(default=1.0, ge=0, le=1e6, allow_inf_nan=False)
+    price_input: float = Field(default=0.0, ge=0, le=1e6, allow_inf_nan=False)
+    price_output: float = Field(default=0.0, ge=0, le=1e6, allow_inf_nan=False)
+    """Money for a million tokens, in the unit of `money_per_day`."""
+    answer_tokens: int = Field(default=8192, ge=256, le=131_072)
+    """The longest answer that is asked for, a model's thinking included."""
+    timeout_seconds: float = Field(default=180.0, ge=1, le=3600)
+    program: str = Field(default="", max_length=4096)
+    """A file with the person's words to the model, in place of the task's `program.md`."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is anybody to ask."""
+        return bool(self.base_url and self.model)
+
+
         default="127.0.0.1:8377",
         max_length=256,
         pattern=r"^(off|([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$",
@@ -122,3 +151,4 @@ class Settings(_Section):
     network: NetworkSettings = NetworkSettings()
     search: SearchSettings = SearchSettings()
     watch: WatchSettings = WatchSettings()
+    llm: LlmSettings = LlmSettings()

@@ -40,6 +40,7 @@ CONTAINMENT_POINTS = {
     "cli/main.py": "what a person can fix is said in a sentence, the rest raised again",
     "experiments/confined.py": "an experiment's code may raise anything; its child must say so",
     "experiments/supervisor.py": "the node must hear of a run whatever became of it",
+    "experiments/proposers/llm_service.py": "a language model costs an idea and never the node",
     "gossip/calls.py": "one peer's call, whatever it raises, ends with its stream",
     "gossip/guards.py": "whatever a peer's bytes can raise inside libp2p ends with that peer",
     "gossip/libp2p_dial_back.py": "whatever answers at a port that is checked may send anything",

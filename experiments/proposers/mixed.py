@@ -19,6 +19,9 @@ from swarm.hypothesis import Hypothesis
 KNOBS_PER_REVISIT = 3.0
 """How often a family's knobs are turned anew for each time that a discard comes up again."""
 
+LLM_WEIGHT = 12.0
+"""A model's ideas are few, dear, and stale once the champion changes: they come first."""
+
 
 class MixedProposer:
     """
@@ -50,10 +53,12 @@ class MixedProposer:
         return None
 
 
-def every_proposer() -> tuple[Proposer, ...]:
-    """All proposers that need nothing but this machine."""
+def every_proposer(llm: Proposer | None = None) -> tuple[Proposer, ...]:
+    """All proposers that need nothing but this machine, and one that asks a model if there is."""
+    asked = [] if llm is None else [(llm, LLM_WEIGHT)]
     own_ideas = MixedProposer(
         [
+            *asked,
             (KnobProposer(), KNOBS_PER_REVISIT),
             (RevisitProposer(), 1.0),
             (SimplifyProposer(), KNOBS_PER_REVISIT),

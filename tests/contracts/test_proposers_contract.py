@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,8 @@ from experiments.proposers import Champion, KnownWin, Proposer, Situation
 from experiments.proposers.fold import FoldProposer
 from experiments.proposers.grid import grid
 from experiments.proposers.knobs import KnobProposer
+from experiments.proposers.llm import LlmProposer
+from experiments.proposers.llm_answer import Answer, AnswerError, Edit
 from experiments.proposers.mixed import every_proposer
 from experiments.proposers.revisit import RevisitProposer
 from experiments.proposers.simplify import SimplifyProposer
@@ -24,6 +27,7 @@ from swarm.bounds import Bounds, KnobBounds, same
 from swarm.diff import apply_diff
 from swarm.families import FAMILIES
 from swarm.grade import grade
+from swarm.hypothesis import Hypothesis
 from swarm.records import MAX_PARENTS, OUTCOMES, Pair, Trial, encode
 from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar
@@ -33,12 +37,59 @@ from swarm.turning import settings_of, turned
 from tests.experiments.lab import Lab
 from tests.processes import TOY
 
+
+class AnsweredLlm:
+    """A model's proposer to which a model has answered this and that of the script it is shown."""
+
+    name = "llm"
+
+    def __init__(self) -> None:
+        self._proposer = LlmProposer()
+        self._answered: set[str] = set()
+
+    def families(self, situation: Situation) -> Collection[str]:
+        self._answer(situation)
+        return self._proposer.families(situation)
+
+    def propose(self, situation: Situation, family: str) -> Hypothesis | None:
+        self._answer(situation)
+        return self._proposer.propose(situation, family)
+
+    def _answer(self, situation: Situation) -> None:
+        if (base := tree_hash(situation.champion.tree)) in self._answered:
+            return
+        self._answered.add(base)
+        for answer in answers(situation):
+            with suppress(AnswerError):
+                self._proposer.take(situation, answer)
+
+
+def answers(situation: Situation) -> Iterator[Answer]:
+    """Turns of each knob, code, and what does not fit, from a model that calls it anything."""
+    script = situation.champion.tree["train.py"].decode()
+    for number, knob in enumerate(situation.task.knobs[:3]):
+        family = FAMILIES[3 * number]
+        start = script.find(f"\n{knob.name} = ")
+        line = script[start : script.find("\n", start + 1)]
+        for value in grid(knob)[:1]:
+            edit = Edit("train.py", line, f"\n{knob.name} = {value!r}")
+            yield Answer(f"{knob.name} at {value}", "it may help", family, (edit,))
+    for edit in (
+        Edit("train.py", "import math", "import math  # a comment"),
+        Edit("train.py", "import math", "import ("),
+        Edit("../train.py", "import math", ""),
+        Edit("train.py", "no such text", ""),
+    ):
+        yield Answer("an idea", "", "code", (edit,))
+
+
 PROPOSERS: Mapping[str, Callable[[], Proposer]] = {
     "knobs": KnobProposer,
     "fold": FoldProposer,
     "simplify": SimplifyProposer,
     "revisit": RevisitProposer,
-    "mixed": lambda: every_proposer()[0],
+    "llm": AnsweredLlm,
+    "mixed": lambda: every_proposer(AnsweredLlm())[0],
 }
 TASKS = (load_task("quick").task, load_task(TOY).task)
 EXTRA = b"\n\ndef nobody_calls_this(x):\n" + b"    x = [x * 2 for x in range(9) if x]\n" * 40

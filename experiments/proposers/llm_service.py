@@ -1,0 +1,232 @@
+"""
+Asking a language model in the background, so that research never waits for it.
+
+While a node researches, this keeps a few ideas ready for what it builds on. It asks one
+question at a time, within the day's budget; an answer that came too late is made for the
+new champion if it fits there, or else dropped. An idea of its that did not run is given
+back once, with the end of its log.
+
+Law: with no model, no network, no budget or with nonsense for answers, a node does just
+what it would do without: whatever goes wrong in here is told once and costs an idea.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import trio
+
+from experiments.measure import Measured
+from experiments.opinions import Opinions
+from experiments.outside import Swarm
+from experiments.proposers import Situation
+from experiments.proposers.llm import NAME, LlmProposer
+from experiments.proposers.llm_answer import AnswerError, read_answer
+from experiments.proposers.llm_budget import Budget, BudgetError, Limits, Reserved, Usage
+from experiments.proposers.llm_endpoint import Endpoint, EndpointError, Messages, Reply
+from experiments.proposers.llm_prompt import (
+    Failure,
+    ProgramError,
+    Surroundings,
+    question,
+    read_program,
+)
+from experiments.task_folder import LoadedTask
+from swarm.findings import Finding
+from swarm.hypothesis import Hypothesis
+from swarm.records import TreeHash
+from swarm.settings import LlmSettings, Settings
+from swarm.tree import tree_hash
+
+READY = 2
+"""Ideas that are kept ready; more would be stale before they are measured."""
+
+LOOK_SECONDS = 2.0
+FIRST_PAUSE_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 900.0
+
+BYTES_PER_TOKEN = 2
+"""Fewer than any tokenizer has for a question in English and code."""
+
+REPAIRABLE = ("crashed", "timed_out", "out_of_memory")
+
+Expected = (EndpointError, AnswerError, BudgetError, ProgramError)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where the account of the day is, and the person's words to the model if they left any."""
+
+    account: Path
+    program: Path
+
+
+class LlmService:
+    """
+    Keeps ideas ready for `proposer`.
+
+    Args:
+        settings: What the person set.
+        swarm: For the board and the clock.
+        hardware: This machine, in words.
+        tell: Told of what a person may want to fix; must not block.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        loaded: LoadedTask,
+        paths: Paths,
+        swarm: Swarm,
+        hardware: str,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._settings = settings.llm
+        self._excluded = settings.search.exclude_families
+        self._loaded = loaded
+        self._paths = paths
+        self._swarm = swarm
+        self._opinions = Opinions(loaded.task, swarm)
+        self._hardware = hardware
+        self._tell = tell
+        self._budget = budget_of(settings.llm, paths.account, swarm.now_ms)
+        self._told = self._fault = ""
+        self._failed: Hypothesis | None = None
+        self._log = self._outcome = ""
+        self._repairs: set[TreeHash] = set()
+        self.proposer = LlmProposer(self._excluded)
+
+    @asynccontextmanager
+    async def serving(self, look: Callable[[], Situation]) -> AsyncGenerator[None]:
+        """
+        Ask for as long as the context lasts.
+
+        Args:
+            look: What proposers may look at now.
+        """
+        async with trio.open_nursery() as nursery:
+            if self._settings.enabled:
+                nursery.start_soon(self._serve, look)
+            yield
+            nursery.cancel_scope.cancel()
+
+    def finished(self, hypothesis: Hypothesis, measured: Measured) -> None:
+        """Hear what came of an experiment; one of the model's that did not run is repaired."""
+        if hypothesis.proposer != NAME or measured.outcome not in REPAIRABLE:
+            return
+        if hypothesis.tree not in self._repairs:
+            self._failed = hypothesis
+            self._outcome, self._log = measured.outcome, measured.log_tail
+
+    async def _serve(self, look: Callable[[], Situation]) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        async with Endpoint(self._settings) as endpoint:
+            while True:
+                try:
+                    await self._keep_ready(endpoint, look)
+                    pause = FIRST_PAUSE_SECONDS
+                    await trio.sleep(LOOK_SECONDS)
+                except Exception as error:  # noqa: BLE001 - a model costs an idea, not the node
+                    self._note(error)
+                    await trio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _keep_ready(self, endpoint: Endpoint, look: Callable[[], Situation]) -> None:
+        """Ask once, if an idea is wanted."""
+        situation = look()
+        failure = self._to_repair(situation)
+        if failure is None and self.proposer.waiting(situation) >= READY:
+            return
+        self._failed = None
+        reply = await self._ask(endpoint, self._question(situation, failure))
+        self._fault = ""
+        if not reply.whole:
+            raise AnswerError("the answer was cut off: raise llm.answer_tokens, or answer shorter")
+        tree = self.proposer.take(look(), read_answer(reply.text))
+        if failure is not None:
+            self._repairs.add(tree)
+        self._told = ""
+
+    def _to_repair(self, situation: Situation) -> Failure | None:
+        """What did not run, as long as its base is still built on."""
+        failed = self._failed
+        if failed is None or failed.base_tree != tree_hash(situation.champion.tree):
+            return None
+        return Failure(failed.title, failed.diff, self._outcome, self._log)
+
+    def _question(self, situation: Situation, failure: Failure | None) -> Messages:
+        named = Path(self._settings.program).expanduser() if self._settings.program else None
+        around = Surroundings(
+            program=read_program(named, self._paths.program, self._loaded.program),
+            hardware=self._hardware,
+            board=self._opinions.mine(),
+            titles=self._title,
+            excluded=self._excluded,
+            fault=self._fault,
+            failure=failure,
+        )
+        return question(situation, around, secrets.token_hex(8))
+
+    def _title(self, finding: Finding) -> str:
+        return self._swarm.board.wins[finding.records[0]].title
+
+    async def _ask(self, endpoint: Endpoint, messages: Messages) -> Reply:
+        return await ask_within(self._budget, endpoint, messages, self._settings.answer_tokens)
+
+    def _note(self, error: Exception) -> None:
+        """Tell of a failure, the same kind once in a row."""
+        if isinstance(error, AnswerError):
+            self._fault = str(error)
+        kind = getattr(error, "fault", type(error).__name__)
+        if kind != self._told:
+            words = (
+                str(error) if isinstance(error, Expected) else f"{type(error).__name__}: {error}"
+            )
+            self._tell(f"llm: {words}")
+        self._told = kind
+
+
+def budget_of(settings: LlmSettings, account: Path, now_ms: Callable[[], int]) -> Budget:
+    """The budget that the settings give, on the account in a file."""
+    limits = Limits(
+        settings.tokens_per_day,
+        settings.money_per_day,
+        settings.price_input,
+        settings.price_output,
+    )
+    return Budget(account, limits, settings.model, now_ms)
+
+
+async def ask_within(
+    budget: Budget, endpoint: Endpoint, messages: Messages, answer_tokens: int
+) -> Reply:
+    """
+    Put a question and account for it.
+
+    Returns:
+        The reply, with what was counted as its usage.
+
+    Raises:
+        BudgetError: There is no room for it.
+        EndpointError: There is no answer.
+    """
+    size = sum(len(message["content"].encode(errors="replace")) for message in messages)
+    most = Usage(size // BYTES_PER_TOKEN, answer_tokens)
+    reserved = await trio.to_thread.run_sync(budget.reserve, most)
+    try:
+        reply = await endpoint.ask(messages)
+    except EndpointError as error:
+        if not error.spent:
+            await _settle(budget, reserved, Usage(0, 0))
+        raise
+    used = reply.usage or most
+    await _settle(budget, reserved, used)
+    return replace(reply, usage=used)
+
+
+async def _settle(budget: Budget, reserved: Reserved, used: Usage) -> None:
+    await trio.to_thread.run_sync(budget.settle, reserved, used)
