@@ -328,7 +328,7 @@ class Node:
             listen_addrs=self._network.listen_addrs,
             running_titles=research.running_titles if research else (),
             watch=self._watch.url,
-            network=self._network.health.document(),
+            network=self._network.document(),
         )
 
     def _presence(self) -> Presence:

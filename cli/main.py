@@ -95,6 +95,9 @@ def start(
         str | None, typer.Option(metavar="NAME", help="Shown to peers.", show_default=False)
     ] = None,
     observe: Annotated[bool, typer.Option("--observe", help="Take part without training.")] = False,
+    relay: Annotated[
+        bool, typer.Option("--relay", help="Lead others to peers that cannot be dialled.")
+    ] = False,
     api: Annotated[
         str | None,
         typer.Option(
@@ -114,6 +117,7 @@ def start(
         "node.nickname": nickname,
         "node.observe": observe or None,
         "watch.api": api,
+        "network.relay": relay or None,
         "network.join": tuple(join or ()),
         "network.listen_addrs": tuple(listen or ()),
     }

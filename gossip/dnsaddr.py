@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import trio
 
 from gossip.backoff import Backoff
+from gossip.discovery import Heard, by_peer
 from gossip.multiaddress import AddressError, parse
-from gossip.peer_book import PeerBook
 from gossip.transport import PeerId
 from swarm.peer_id import PeerIdError, public_key_of
 
@@ -116,30 +116,44 @@ async def resolve(address: DnsAddress, look_up: LookUp) -> tuple[str, ...]:
 
 async def keep_resolved(
     names: Iterable[str],
-    book: PeerBook,
+    heard: Heard,
     *,
     on_trouble: Callable[[str], None],
     look_up: LookUp = txt_records,
     uniform: Callable[[], float] = random.random,
 ) -> None:
     """
-    Write whom names lead to into the book, now and every hour, until cancelled.
+    Report whom names lead to, now and every hour, until cancelled.
 
     Args:
         names: Multiaddrs that begin with ``/dnsaddr/``.
-        book: Peers already in it keep the addresses they have been met at.
+        heard: Told of each peer and its addresses.
         on_trouble: Told when a name leads nowhere.
         look_up: Asks the DNS.
         uniform: Draws a float in [0, 1), for the jitter of tries.
     """
     async with trio.open_nursery() as nursery:
         for name in dict.fromkeys(names):
-            nursery.start_soon(_keep_one, name, book, on_trouble, look_up, uniform)
+            nursery.start_soon(_keep_one, name, heard, on_trouble, look_up, uniform)
+
+
+class DnsNames:
+    """The way of bootstrap peers that the DNS names; a `gossip.discovery.Way`."""
+
+    name = "bootstrap name"
+
+    def __init__(self, names: Iterable[str], on_trouble: Callable[[str], None]) -> None:
+        self._names = tuple(names)
+        self._on_trouble = on_trouble
+
+    async def run(self, heard: Heard) -> None:
+        """Ask the DNS, again and again."""
+        await keep_resolved(self._names, heard, on_trouble=self._on_trouble)
 
 
 async def _keep_one(
     name: str,
-    book: PeerBook,
+    heard: Heard,
     on_trouble: Callable[[str], None],
     look_up: LookUp,
     uniform: Callable[[], float],
@@ -151,10 +165,8 @@ async def _keep_one(
         except LookUpError as error:
             on_trouble(f"{name}: {error}; trying again in the background")
             addrs = ()
-        for addr in addrs:
-            peer = addr.rpartition("/p2p/")[2]
-            if peer not in book.entries:
-                book.note(peer, tuple(a for a in addrs if a.endswith(f"/p2p/{peer}")), 0)
+        for peer, their_addrs in by_peer(addrs).items():
+            heard(peer, their_addrs)
         if addrs:
             backoff.succeeded()
         await trio.sleep(AGAIN_S if addrs else backoff.failed())

@@ -2,8 +2,9 @@
 The few multiaddrs we speak, read without importing a network library.
 
 Law: an address is data from a person or a peer; anything but
-``/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT`` with at most a ``/p2p/PEER`` after it
-is refused with a sentence that says what a good one looks like.
+``/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT`` with at most a ``/p2p/PEER`` after it, or
+``/p2p/RELAY/p2p-circuit/p2p/PEER`` for a peer behind a relay, is refused with a
+sentence that says what a good one looks like.
 
 Source: https://github.com/multiformats/multiaddr
 """
@@ -27,17 +28,30 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A TCP address; ``peer`` is the id expected there, if it names one."""
+    """
+    A TCP address.
+
+    Attributes:
+        peer: The id expected there, if it names one.
+        relay: The id of the relay that listens there and leads to ``peer``, if one does.
+    """
 
     family: str
     host: str
     port: int
     peer: str | None = None
+    relay: str | None = None
 
     @property
     def base(self) -> str:
-        """The multiaddr without its ``/p2p/`` part."""
-        return f"/{self.family}/{self.host}/tcp/{self.port}"
+        """The multiaddr without the ``/p2p/`` part that names the peer."""
+        direct = f"/{self.family}/{self.host}/tcp/{self.port}"
+        return direct if self.relay is None else f"{direct}/p2p/{self.relay}/p2p-circuit"
+
+    @property
+    def of_relay(self) -> Address:
+        """Where the relay itself can be dialled."""
+        return Address(self.family, self.host, self.port, self.relay)
 
     @property
     def wildcard(self) -> bool:
@@ -58,12 +72,16 @@ def parse(text: str) -> Address:
     if len(text) > MAX_CHARS:
         raise AddressError(f"address longer than {MAX_CHARS} characters; expected {EXAMPLE}")
     parts = text.split("/")
+    relay = None
+    if len(parts) in (8, 10) and parts[5] == "p2p" and parts[7] == "p2p-circuit":
+        relay = _peer(text, parts[6])
+        parts = parts[:5] + parts[8:]
     if len(parts) not in (5, 7) or parts[0] or parts[3] != "tcp":
         raise AddressError(f"{text!r} is not a TCP multiaddr; expected one like {EXAMPLE}")
     if len(parts) == 7 and parts[5] != "p2p":
         raise AddressError(f"{text!r} ends in /{parts[5]}/; expected /p2p/ and a peer id")
     peer = _peer(text, parts[6]) if len(parts) == 7 else None
-    return Address(parts[1], _host(text, parts[1], parts[2]), _port(text, parts[4]), peer)
+    return Address(parts[1], _host(text, parts[1], parts[2]), _port(text, parts[4]), peer, relay)
 
 
 def _host(text: str, family: str, host: str) -> str:

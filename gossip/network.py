@@ -9,6 +9,7 @@ door; nothing here knows of experiments or of what people look at.
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,7 +17,8 @@ from typing import cast
 
 import trio
 
-from gossip import dnsaddr, peer_book
+from gossip import peer_book
+from gossip.discovery import Discovery
 from gossip.home import Home
 from gossip.identity import Identity
 from gossip.intake import Intake
@@ -27,10 +29,9 @@ from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
 from gossip.message_id import claimed_id
 from gossip.meters import Meters
-from gossip.network_health import NetworkHealth
+from gossip.network_health import MAX_SHOWN, NetworkHealth
 from gossip.notices import Notices
 from gossip.outbox import Outbox
-from gossip.peer_book import PeerBook
 from gossip.ports import ports_of_last_time
 from gossip.redial import keep_connected
 from gossip.sealed_transport import TASK, open_sealed_transport, sealed_verdict
@@ -40,6 +41,7 @@ from gossip.task_desk import TaskDesk
 from gossip.topics import Topic, alone
 from gossip.transport import Transport
 from gossip.upkeep import KeptStore
+from gossip.ways import split, ways_of
 from swarm import events
 from swarm.envelope import seal
 from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, encode
@@ -152,7 +154,14 @@ class Network:
         ):
             self._transport = transport
             self.health = NetworkHealth(transport.peers, plain.dial_back, self._now_ms)
-            self._book = self._peer_book()
+            self._book = peer_book.load(self._home.peer_book(self._topic.label))
+            self._discovery = Discovery(
+                transport.peer_id,
+                self._book,
+                ways_of(self._settings, self._topic, transport, self.notices.trouble),
+                on_trouble=self.notices.trouble,
+                uniform=random.random,
+            )
             self._sync = self._synced_by(transport)
             await self._drop_unkept()
             await self._tell_of_addrs()
@@ -180,7 +189,7 @@ class Network:
             self._listen_to_gossip,
             self._tell_of_peers,
             self._keep_connected,
-            self._ask_dns,
+            self._discovery.run,
             self._tell_if_alone,
             self.live.check_for_ever,
             partial(every, ADDRS_SECONDS, self._tell_of_addrs),
@@ -204,6 +213,11 @@ class Network:
     def listen_addrs(self) -> tuple[str, ...]:
         """Where peers can dial this node, full multiaddrs."""
         return self._transport.listen_addrs
+
+    def document(self) -> dict[str, object]:
+        """How this node stands in the network, as ``status.json`` holds it."""
+        found_by = dict(self._discovery.found_by(self.connected[:MAX_SHOWN]))
+        return {**self.health.document(), "found_by": found_by}
 
     async def publish(self, record: Record) -> RecordId:
         """Sign a record, take it through the door like anyone's, and tell peers."""
@@ -270,7 +284,7 @@ class Network:
         await keep_connected(
             self._transport,
             self._book,
-            [addr for addr in self._wanted if not addr.startswith(dnsaddr.PREFIX)],
+            split(self._wanted)[0],
             now_ms=self._now_ms,
             on_trouble=self.notices.trouble,
         )
@@ -278,21 +292,6 @@ class Network:
     @property
     def _wanted(self) -> tuple[str, ...]:
         return (*self._settings.join, *self._settings.bootstrap_peers)
-
-    async def _ask_dns(self) -> None:
-        await dnsaddr.keep_resolved(
-            [addr for addr in self._wanted if addr.startswith(dnsaddr.PREFIX)],
-            self._book,
-            on_trouble=self.notices.trouble,
-        )
-
-    def _peer_book(self) -> PeerBook:
-        """The topic's peers, with those named in its invite until they are met."""
-        book = peer_book.load(self._home.peer_book(self._topic.label))
-        for peer, addrs in self._topic.entrances.items():
-            if peer not in book.entries and peer != self._identity.peer_id:
-                book.note(peer, addrs, 0)
-        return book
 
     async def _tell_if_alone(self) -> None:
         """Say once, when nobody is there for a while, how others come."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,17 +19,28 @@ from gossip.transport import PeerId
 
 MAX_PEERS = 256
 MAX_ADDRS = 8
+MAX_WAY_CHARS = 32
 MAX_FILE_BYTES = 1024 * 1024
 _VERSION = 1
+
+NAMED_WAYS = ("", "invite", "bootstrap", "bootstrap name")
+"""Ways by which a person named a peer: one of those stays, met or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """A peer, where it can be dialled (best address first), and when it was last connected."""
+    """
+    A peer, where it can be dialled (best address first), and when it was last connected.
+
+    Attributes:
+        seen_at_ms: Unix epoch milliseconds; 0 until it has been met.
+        way: By which way of `gossip.discovery` it was first found; "" if by none of them.
+    """
 
     peer: PeerId
     addrs: tuple[str, ...]
     seen_at_ms: int
+    way: str = ""
 
 
 @dataclass(slots=True)
@@ -44,7 +55,41 @@ class PeerBook:
         known = self.entries.pop(peer, None)
         good = _good_addrs(peer, addrs) or (known.addrs if known else ())
         if good:
-            self.entries[peer] = Acquaintance(peer, good, now_ms)
+            self.entries[peer] = Acquaintance(peer, good, now_ms, known.way if known else "")
+        self._make_room()
+
+    def hint(self, peer: PeerId, addrs: tuple[str, ...], way: str) -> None:
+        """
+        Remember what somebody says of where a peer is, if any of it can be used.
+
+        A peer that was met keeps the first half of the addresses it has, until it is met again.
+        """
+        good, known = _good_addrs(peer, addrs), self.entries.get(peer)
+        if not good:
+            return
+        if known is None:
+            self.entries[peer] = Acquaintance(peer, good, 0, way)
+        else:
+            kept = known.addrs[: MAX_ADDRS // 2] if known.seen_at_ms else ()
+            both = tuple(dict.fromkeys((*kept, *good)))[:MAX_ADDRS]
+            self.entries[peer] = replace(known, addrs=both)
+        self._make_room()
+
+    def unmet(self, way: str) -> list[PeerId]:
+        """The peers heard of by a way and not met yet, the first heard of first."""
+        return [e.peer for e in self.entries.values() if e.way == way and not e.seen_at_ms]
+
+    def forget(self, peer: PeerId) -> None:
+        """Strike a peer out, if it is there."""
+        self.entries.pop(peer, None)
+
+    def forget_hearsay(self, peer: PeerId) -> None:
+        """Strike a peer out that was never met and that a stranger told of."""
+        entry = self.entries.get(peer)
+        if entry is not None and not entry.seen_at_ms and entry.way not in NAMED_WAYS:
+            self.forget(peer)
+
+    def _make_room(self) -> None:
         if len(self.entries) > MAX_PEERS:
             del self.entries[min(self.entries.values(), key=lambda entry: entry.seen_at_ms).peer]
 
@@ -60,7 +105,7 @@ class PeerBook:
             OSError: The disk refused.
         """
         peers = {
-            e.peer: {"addrs": list(e.addrs), "seen_at_ms": e.seen_at_ms}
+            e.peer: {"addrs": list(e.addrs), "seen_at_ms": e.seen_at_ms, "way": e.way}
             for e in self.latest_first()
         }
         draft = self.path.with_name(f".{self.path.name}.draft")
@@ -92,12 +137,14 @@ def _read(data: bytes) -> dict[PeerId, Acquaintance]:
     entries: dict[PeerId, Acquaintance] = {}
     for peer, value in list(_mapping(document.get("peers")).items())[:MAX_PEERS]:
         entry = _mapping(value)
-        addrs, seen_at_ms = entry.get("addrs"), entry.get("seen_at_ms")
+        addrs, seen_at_ms, way = entry.get("addrs"), entry.get("seen_at_ms"), entry.get("way", "")
         if not isinstance(addrs, list) or not isinstance(seen_at_ms, int):
             raise ValueError("an entry lacks addresses or a time")
+        if not isinstance(way, str) or len(way) > MAX_WAY_CHARS:
+            raise ValueError("an entry has no way it was found by")
         good = _good_addrs(peer, tuple(str(addr) for addr in cast("list[object]", addrs)))
         if good:
-            entries[peer] = Acquaintance(peer, good, seen_at_ms)
+            entries[peer] = Acquaintance(peer, good, seen_at_ms, way)
     return entries
 
 

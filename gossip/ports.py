@@ -48,7 +48,7 @@ def _with_port_of_last_time(text: str, before: list[Address]) -> str:
     if wanted is None or wanted.port != 0:
         return text
     for address in before:
-        if address.family == wanted.family:
+        if address.family == wanted.family and address.relay is None:
             candidate = replace(wanted, port=address.port)
             try:
                 _bind(candidate)

@@ -1,9 +1,11 @@
 """
 Staying connected: to the peers we were told to join, and to some we know.
 
-py-libp2p does not redial a peer that went away. Here every address has its own
-growing wait, so one that never answers costs one dial in five minutes, and one
-that comes back is found soon.
+py-libp2p does not redial a peer that went away. Here every peer has its own
+growing wait, so one that never answers costs one try in five minutes, and one
+that comes back is found soon. Its addresses take turns; where one of them leads
+through a relay, each try ends with that. Who was only heard of and never answers
+is forgotten.
 
 Law: an unreachable peer is a sentence for the screen once, then silence and
 more tries; it is never an error of the node.
@@ -27,6 +29,13 @@ SAVE_EVERY_ROUNDS = 15
 FIRST_WAIT_S = 1.0
 MOST_WAIT_S = 300.0
 DIALS_AT_ONCE = 4
+DIRECT_S = 3.0
+"""How long a direct address may take where a relay waits behind it."""
+
+FORGET_AFTER = 6
+"""So many failed tries strike a peer out that somebody told us of and nobody met."""
+
+_CIRCUIT = "/p2p-circuit/"
 
 
 @dataclass(slots=True)
@@ -150,18 +159,39 @@ class _Keeper:
 
     async def _dial(self, name: str, target: _Target, limit: trio.CapacityLimiter) -> None:
         async with limit:
-            addr = target.addrs[target.backoff.failures % len(target.addrs)]
             try:
-                await self._transport.dial(addr)
+                await self._try(target)
             except DialError as error:
                 wait_s = target.backoff.failed()
                 target.next_at = trio.current_time() + wait_s
                 if name in self._joins:
                     self._tell(name, f"{_sentence(error)} Trying again in the background.")
+                elif target.backoff.failures >= FORGET_AFTER:
+                    self._book.forget_hearsay(name)
                 return
             target.backoff.succeeded()
             target.next_at = trio.current_time() + FIRST_WAIT_S
             self._told.discard(name)
+
+    async def _try(self, target: _Target) -> None:
+        """
+        Dial the address whose turn it is and, if that is a direct one, one through a relay.
+
+        Raises:
+            DialError: None of them answers.
+        """
+        straight = [addr for addr in target.addrs if _CIRCUIT not in addr]
+        round_about = [addr for addr in target.addrs if _CIRCUIT in addr]
+        turn = target.backoff.failures
+        if straight:
+            try:
+                addr = straight[turn % len(straight)]
+                await self._transport.dial(addr, DIRECT_S if round_about else 10.0)
+                return
+            except DialError:
+                if not round_about:
+                    raise
+        await self._transport.dial(round_about[turn % len(round_about)])
 
     def _tell(self, about: str, sentence: str) -> None:
         if about not in self._told:

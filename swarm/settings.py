@@ -51,6 +51,10 @@ class NetworkSettings(_Section):
     bootstrap_peers: tuple[Multiaddr, ...] = ()
     join: tuple[Multiaddr, ...] = ()
     """Peers to dial at this start; they are remembered in the peer book."""
+    mdns: bool = True
+    """Whether to find peers in this machine's private networks, and to be found there."""
+    relay: bool = False
+    """Whether to lead others to peers that cannot be dialled, within bounds."""
     sync_interval_seconds: float = Field(default=20.0, ge=0.5, le=3600)
     publish_per_second: float = Field(default=20.0, gt=0, le=1000)
     pre_shared_key: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", repr=False)

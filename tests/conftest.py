@@ -2,7 +2,11 @@
 What holds for every test: a busy machine makes one slow, never wrong.
 
 Examples that Hypothesis draws have no deadline, and none is called too slow to draw.
+Nodes look for nobody in the machine's own networks: tests that run beside them would
+be found. Those of `tests/test_lan.py` have networks of their own.
 """
+
+import os
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +16,4 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("busy")
+os.environ["SWARM_NETWORK__MDNS"] = "false"

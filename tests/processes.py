@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,15 +38,29 @@ class NodeProcess:
 
     def start(self, *arguments: str, listen: str = LISTEN) -> NodeProcess:
         """Start the node and wait until it listens."""
-        command = [sys.executable, "-m", "cli.main", "start", "--home", str(self.root)]
-        command += ["--task", str(TOY), "--listen", listen, *arguments]
-        with self.output.open("ab") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output)
-        process = self.process
+        process = self.launch(*arguments, listen=listen)
         wait_until(
             lambda: self.status().get("pid") == process.pid and bool(self.addrs()), self.tell
         )
         return self
+
+    def launch(
+        self,
+        *arguments: str,
+        listen: str | None,
+        within: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start the node, in a network namespace if one is named; None listens as by default."""
+        command = ["ip", "netns", "exec", within] if within else []
+        command += [sys.executable, "-m", "cli.main", "start", "--home", str(self.root)]
+        command += ["--task", str(TOY), *arguments]
+        command += ["--listen", listen] if listen else []
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, env={**os.environ, **(environment or {})}
+            )
+        return self.process
 
     def status(self) -> dict[str, Any]:
         return cast("dict[str, Any]", self.home.read_status())

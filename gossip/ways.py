@@ -1,0 +1,50 @@
+"""
+Which ways of finding peers a node goes, from its settings and its topic.
+
+Law: composition only. Each way is a `gossip.discovery.Way` in a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gossip import dnsaddr
+from gossip.discovery import Named, Way
+from gossip.dnsaddr import DnsNames
+from gossip.mdns import Mdns
+from gossip.topics import Topic
+from gossip.transport import Transport
+from swarm.settings import NetworkSettings
+
+
+def ways_of(
+    settings: NetworkSettings,
+    topic: Topic,
+    transport: Transport,
+    on_trouble: Callable[[str], None],
+) -> list[Way]:
+    """
+    The ways to go, those of which a person knows most first.
+
+    Args:
+        transport: Where this node listens.
+        on_trouble: Told in one sentence what does not work.
+    """
+    bootstrap, names = split(settings.bootstrap_peers)
+    joined, more_names = split(settings.join)
+    ways: list[Way] = [
+        Named("invite", topic.addrs),
+        Named("join", joined),
+        Named("bootstrap", bootstrap),
+    ]
+    if names or more_names:
+        ways.append(DnsNames((*names, *more_names), on_trouble))
+    if settings.mdns:
+        ways.append(Mdns(topic.dht_key, lambda: transport.listen_addrs))
+    return ways
+
+
+def split(addrs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Multiaddrs, and those among them that are names in the DNS."""
+    names = tuple(addr for addr in addrs if addr.startswith(dnsaddr.PREFIX))
+    return tuple(addr for addr in addrs if addr not in names), names
