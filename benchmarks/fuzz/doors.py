@@ -1,19 +1,20 @@
 """
 The doors: each takes bytes of a stranger and gives a value or its one typed error.
 
-An LLM's answer will be one more; it does not exist yet.
-
 `python -m benchmarks.bench_fuzz` throws a million inputs at each, guided by
 coverage; `tests/contracts/test_doors.py` throws a few hundred.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from benchmarks.fuzz.inputs import DEEPEST, Source, altered, edited
+from experiments.proposers import llm_answer
+from experiments.proposers.llm_answer import AnswerError, read_answer
 from gossip.ranges import END, Part, Range
 from gossip.sync_messages import (
     AskKeys,
@@ -251,6 +252,27 @@ def _edit_invite(example: bytes, source: Source) -> bytes:
     return example[:at] + source.raw(source.below(3)) + example[at + source.below(2) :]
 
 
+def _answer(data: bytes) -> object:
+    """Read, and its edits made: no other files, nothing too large, code that compiles."""
+    answer = read_answer(data.decode(errors="replace"))
+    tree = llm_answer.edited(_GRADED.baseline, answer.edits, _GRADED.baseline)
+    assert tree.keys() == _GRADED.baseline.keys() and tree != _GRADED.baseline
+    return tree
+
+
+def _edit_answer(example: bytes, source: Source) -> bytes:
+    """One of its values changed, or its text; among other words, or alone."""
+    if source.below(2):
+        changed = _json(altered(json.loads(example), source))
+    else:
+        changed = edited(example.decode(), _ANSWER_WORDS, source)
+    return (("", "Sure:\n```json\n", "<think>{}</think>")[source.below(3)] + changed).encode()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=repr)
+
+
 _GRADED = parse_task(_TASK.encode(), _TASK_FILES)
 _SYNC = (
     *(
@@ -292,6 +314,29 @@ _SIGNALS = tuple(
     )
 )
 
+_ANSWER_WORDS = (
+    *('"', "{", "}", "[", "]", ",", ":", "\\u0000", "\\ud800", "\\u202e", "\\n", "null", "1e999"),
+    *('"edits": [', "../", "prepare.py", "train.py", "RATE = ", "0.003", "(", "NaN", "```", "{}"),
+)
+_ANSWERS = tuple(
+    json.dumps(
+        {
+            "title": "A larger rate",
+            "rationale": "Runs are short.\nSo be quick.",
+            "family": "learning_rate",
+            "edits": [
+                {"path": "train.py", "search": search, "replace": replace}
+                for search, replace in edits
+            ],
+        },
+        indent=indent,
+    ).encode()
+    for indent, edits in (
+        (None, [("RATE = 0.003", "RATE = 0.01")]),
+        (1, [("0.003", "0.01"), ('"layer"\n', '"rms"\n'), ("print(RATE)", "print(2 * RATE)")]),
+    )
+)
+
 _INVITED = pack(
     {
         "addrs": [[ANN.peer_id, ["/ip4/192.0.2.7/tcp/4001", "/dns4/lab.example/tcp/1"]]],
@@ -328,6 +373,7 @@ DOORS: tuple[Door, ...] = (
     ),
     Door("sync", _read_sync, SyncError, _SYNC, _edit_packed),
     Door("task file", _read_task, TaskError, (_TASK.encode(),), _edit_text(_TASK_WORDS)),
+    Door("llm answer", _answer, AnswerError, _ANSWERS, _edit_answer),
     Door(
         "settings block",
         _read_script,

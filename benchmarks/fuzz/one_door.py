@@ -39,7 +39,8 @@ class Atheris(Protocol):
 def main(name: str, inputs: int, folder: Path) -> None:
     """Fuzz the door `name`; ends the process."""
     atheris = cast(Atheris, importlib.import_module("atheris"))
-    with atheris.instrument_imports(include=["swarm", "gossip.sync_messages", "gossip.ranges"]):
+    ours = ["swarm", "gossip.sync_messages", "gossip.ranges", "experiments.proposers.llm_answer"]
+    with atheris.instrument_imports(include=ours):
         doors = importlib.import_module("benchmarks.fuzz.doors")
     door = doors.door(name)
     began = time.monotonic()
