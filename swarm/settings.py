@@ -102,10 +102,6 @@ class SearchSettings(_Section):
         return Bounds({name: KnobBounds(**each.model_dump()) for name, each in self.knobs.items()})
 
 
-class WatchSettings(_Section):
-    """How people and programs look at this node."""
-
-    api: str = Field(
 class LlmSettings(_Section):
     """
     A language model that proposes changes; off unless `base_url` and `model` are set.
@@ -135,6 +131,10 @@ class LlmSettings(_Section):
         return bool(self.base_url and self.model)
 
 
+class WatchSettings(_Section):
+    """How people and programs look at this node."""
+
+    api: str = Field(
         default="127.0.0.1:8377",
         max_length=256,
         pattern=r"^(off|([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$",
@@ -154,5 +154,5 @@ class Settings(_Section):
     node: NodeSettings = NodeSettings()
     network: NetworkSettings = NetworkSettings()
     search: SearchSettings = SearchSettings()
-    watch: WatchSettings = WatchSettings()
     llm: LlmSettings = LlmSettings()
+    watch: WatchSettings = WatchSettings()
