@@ -252,10 +252,10 @@ class Node:
             measured, self._probe, cache, abandon_on_cancel=True
         )
         self._author = replace(self._author, hardware_class=hardware_class(self._probe))
-        workers, trouble = self._workers(), self._network.notices.trouble
+        workers = self._workers()
         runs, paths = RunCache(self._home.runs), Paths(self._home.llm, self._home.program)
         words = in_words(self._probe)
-        llm = LlmService(self._settings, self._loaded, paths, self, words, trouble)
+        llm = LlmService(self._settings, self._loaded, paths, self, words, self._report)
         async with open_runner(
             self._loaded,
             cache=cache,

@@ -72,6 +72,7 @@ class NodeConsole:
             events.Listening: self._listening,
             events.Watching: self._watching,
             events.NetworkTrouble: lambda e: self._line("network", spelled(e.message), "yellow"),
+            events.ModelTrouble: lambda e: self._line("model", spelled(e.message), "yellow"),
             events.PeerConnected: lambda e: self._peer(e, "connected"),
             events.PeerDisconnected: lambda e: self._peer(e, "left"),
             events.Preparing: lambda e: self._line("prepare", e.message, _DIM),

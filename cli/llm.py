@@ -29,7 +29,13 @@ from experiments.proposers.llm import LlmProposer
 from experiments.proposers.llm_answer import AnswerError, read_answer
 from experiments.proposers.llm_budget import Budget, BudgetError, Usage
 from experiments.proposers.llm_endpoint import Endpoint, EndpointError, Reply
-from experiments.proposers.llm_prompt import ProgramError, Surroundings, question, read_program
+from experiments.proposers.llm_prompt import (
+    ProgramError,
+    Surroundings,
+    question,
+    read_program,
+    words_of_task,
+)
 from experiments.proposers.llm_service import ask_within, budget_of
 from experiments.sandbox import best_sandbox
 from experiments.task_folder import LoadedTask
@@ -186,7 +192,7 @@ def _situation(settings: Settings, loaded: LoadedTask) -> Situation:
 def _around(settings: Settings, home: Home, loaded: LoadedTask) -> Surroundings:
     named = Path(settings.llm.program).expanduser() if settings.llm.program else None
     return Surroundings(
-        program=read_program(named, home.program, loaded.program),
+        program=read_program(named, home.program, words_of_task(loaded)),
         hardware=in_words(remembered(probe(), home.cache)),
         board=(),
         titles=lambda finding: "",

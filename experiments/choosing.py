@@ -126,6 +126,7 @@ class Chooser:
             uniform=self._uniform,
             trials=self._seen(),
             bounds=self._bounds,
+            claims=self._swarm.claims(),
         )
 
     def _again(self) -> tuple[Hypothesis, str] | None:

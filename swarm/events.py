@@ -75,6 +75,13 @@ class NetworkTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelTrouble:
+    """Something about the language model a person may want to fix; research goes on without."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerConnected:
     """A peer is now connected."""
 
@@ -233,6 +240,7 @@ Event = (
     | Listening
     | Watching
     | NetworkTrouble
+    | ModelTrouble
     | PeerConnected
     | PeerDisconnected
     | Preparing

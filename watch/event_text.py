@@ -115,6 +115,7 @@ _TEXTS: Mapping[type[Any], Callable[[Any], str]] = {
     events.Listening: lambda e: f"listening on {e.multiaddr}",
     events.Watching: lambda e: "the API is served",
     events.NetworkTrouble: lambda e: e.message,
+    events.ModelTrouble: lambda e: e.message,
     events.PeerConnected: lambda e: f"peer {e.peer} connected, {e.peers} now",
     events.PeerDisconnected: lambda e: f"peer {e.peer} left, {e.peers} now",
     events.Preparing: lambda e: e.message,

@@ -20,6 +20,7 @@ from swarm.grade import grade
 from swarm.hypothesis import Hypothesis
 from swarm.records import RecordId, TreeHash
 from swarm.seen import SeenTrial
+from swarm.signals import Claim
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 
@@ -81,6 +82,7 @@ class Situation:
         trials: Finished experiments on any base, oldest first: all of this node's, and
             of its peers' the latest. `base_tree` says which base each was measured against.
         bounds: What a person allows to be turned, and how far.
+        claims: What peers say they measure now.
         sweep: A knob whose values are being measured at once now; "" where none is.
     """
 
@@ -92,6 +94,7 @@ class Situation:
     uniform: Callable[[], float]
     trials: Sequence[SeenTrial] = ()
     bounds: Bounds = UNBOUNDED
+    claims: Sequence[Claim] = ()
     sweep: str = ""
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from experiments.proposers import Situation, hypothesis, one_of
-from experiments.proposers.results import FAR, Result, results
+from experiments.proposers.results import FAR, Result, pending, results
 from experiments.proposers.tpe import Point, Space, suggestions
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.hypothesis import Hypothesis
@@ -94,7 +94,8 @@ def _suggested(
     if not known or not space:
         return None
     seed = int(situation.uniform() * 2**32)
-    for values in suggestions(space, _points(turns, space, known), seed):
+    points = [*_points(turns, space, known), *_under_way(situation, turns, space)]
+    for values in suggestions(space, points, seed):
         changes = turns.changes(values)
         turned = {turns.knobs[name].family for name, _ in changes}
         if family in turned and turns.is_new(changes):
@@ -128,6 +129,14 @@ def _points(turns: Turns, space: Space, known: Sequence[Result]) -> list[Point]:
         if changes.keys() <= space.keys():
             points.append(Point({**here, **changes}, result.worse))
     return points
+
+
+def _under_way(situation: Situation, turns: Turns, space: Space) -> Iterator[Point]:
+    """What peers measure now in this space: no results, but places to keep away from."""
+    here = {name: turns.settings[name] for name in space}
+    for changes in pending(situation, turns):
+        if dict(changes).keys() <= space.keys():
+            yield Point({**here, **dict(changes)}, None)
 
 
 def _proposal(

@@ -12,12 +12,14 @@ is shown: what is not an argument here cannot be told.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.proposers import KnownWin, Situation
 from experiments.proposers.llm_answer import IDEA_FAMILIES, MAX_EDITS
+from experiments.task_folder import LoadedTask
 from swarm.diff import DiffError, make_diff
 from swarm.findings import Finding
 from swarm.knob import Knob
@@ -32,6 +34,9 @@ MAX_PEER_TRIALS = 20
 MAX_DIFFS = 3
 MAX_DIFF = 3000
 MAX_LOG = 4000
+
+_FOLDERS = re.compile(r"(?:/[^\s/\"':;,()]+)+/")
+"""Where something lies on this machine; the name of a file says enough."""
 
 _EXAMPLE: Mapping[str, object] = {
     "title": "…",
@@ -136,6 +141,12 @@ def read_program(named: Path | None, own: Path, of_task: str) -> str:
         ) from error
 
 
+def words_of_task(loaded: LoadedTask) -> str:
+    """A task's `program.md`; not where that is one of its files, which peers may have sent."""
+    task = loaded.task
+    return "" if "program.md" in (*task.editable, *task.frozen) else loaded.program
+
+
 def _parts(situation: Situation, around: Surroundings, fence: str) -> Iterator[str]:
     def data(name: str, lines: str) -> str:
         return f"<<<{fence} {name}\n{lines.replace(fence, '')}\n{fence}>>>" if lines else ""
@@ -143,7 +154,7 @@ def _parts(situation: Situation, around: Surroundings, fence: str) -> Iterator[s
     yield _task(situation, around)
     yield f"What the person who runs this node wants:\n{around.program}" if around.program else ""
     yield _rules(situation)
-    yield data("knobs and the values they may have", "\n".join(_knobs(situation)))
+    yield data("knobs and the values they may have", "\n".join(_knobs(situation, around.excluded)))
     for path, content in sorted(situation.champion.tree.items()):
         yield data(f"file {path}", content.decode(errors="replace"))
     yield data("the board, best first", "\n".join(_board(situation, around)))
@@ -169,12 +180,13 @@ def _task(situation: Situation, around: Surroundings) -> str:
         if task.budget.tokens
         else f"{task.budget.seconds} seconds"
     )
+    score = "" if value is None else f" The script below scores {value:.4f} here."
     return "\n".join(
         [
             f"Task {task.name}: {task.metric.name} in {task.metric.unit}, {aim} is better; a "
             f"difference under {task.min_effect:g} is none.",
-            f"A run has {budget} and {task.budget.compute_cap:g} times the baseline's CPU time.",
-            "" if value is None else f"The script below scores {value:.4f} here.",
+            f"A run has {budget} and {task.budget.compute_cap:g} times the baseline's CPU time."
+            f"{score}",
             f"Hardware: {plain(around.hardware)}.",
         ]
     )
@@ -195,10 +207,10 @@ def _rules(situation: Situation) -> str:
     )
 
 
-def _knobs(situation: Situation) -> Iterator[str]:
+def _knobs(situation: Situation, excluded: Collection[str]) -> Iterator[str]:
     for knob in situation.task.knobs:
         bound = situation.bounds.knobs.get(knob.name)
-        if bound is not None and bound.exclude:
+        if knob.family in excluded or (bound is not None and bound.exclude):
             yield f"{knob.name}: stays as it is"
             continue
         allowed = [each for each in knob.choices if situation.bounds.admits(knob.name, each)]
@@ -258,7 +270,7 @@ def _effect(trial: Trial) -> str:
 
 def _failed(failure: Failure) -> str:
     lines = [_line(failure.title), failure.diff, f"{failure.outcome}; its log ends:"]
-    return "\n".join([*lines, *plain_lines(failure.log[-MAX_LOG:])])
+    return "\n".join([*lines, *plain_lines(_FOLDERS.sub("…/", failure.log[-MAX_LOG:]))])
 
 
 def _line(title: str) -> str:

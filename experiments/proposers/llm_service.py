@@ -34,12 +34,15 @@ from experiments.proposers.llm_prompt import (
     Surroundings,
     question,
     read_program,
+    words_of_task,
 )
 from experiments.task_folder import LoadedTask
+from swarm import events
 from swarm.findings import Finding
 from swarm.hypothesis import Hypothesis
 from swarm.records import TreeHash
 from swarm.settings import LlmSettings, Settings
+from swarm.task import TaskError
 from swarm.tree import tree_hash
 
 READY = 2
@@ -54,7 +57,8 @@ BYTES_PER_TOKEN = 2
 
 REPAIRABLE = ("crashed", "timed_out", "out_of_memory")
 
-Expected = (EndpointError, AnswerError, BudgetError, ProgramError)
+REFUSALS_TOLD = 3
+"""Unusable answers in a row before a person is told; one now and then is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class LlmService:
         settings: What the person set.
         swarm: For the board and the clock.
         hardware: This machine, in words.
-        tell: Told of what a person may want to fix; must not block.
+        report: Told of what a person may want to fix; must not block.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class LlmService:
         paths: Paths,
         swarm: Swarm,
         hardware: str,
-        tell: Callable[[str], None],
+        report: Callable[[events.Event], None],
     ) -> None:
         self._settings = settings.llm
         self._excluded = settings.search.exclude_families
@@ -92,9 +96,10 @@ class LlmService:
         self._swarm = swarm
         self._opinions = Opinions(loaded.task, swarm)
         self._hardware = hardware
-        self._tell = tell
+        self._report = report
         self._budget = budget_of(settings.llm, paths.account, swarm.now_ms)
         self._told = self._fault = ""
+        self._refusals = 0
         self._failed: Hypothesis | None = None
         self._log = self._outcome = ""
         self._repairs: set[TreeHash] = set()
@@ -143,13 +148,13 @@ class LlmService:
             return
         self._failed = None
         reply = await self._ask(endpoint, self._question(situation, failure))
-        self._fault = ""
         if not reply.whole:
             raise AnswerError("the answer was cut off: raise llm.answer_tokens, or answer shorter")
         tree = self.proposer.take(look(), read_answer(reply.text))
         if failure is not None:
             self._repairs.add(tree)
-        self._told = ""
+        self._told = self._fault = ""
+        self._refusals = 0
 
     def _to_repair(self, situation: Situation) -> Failure | None:
         """What did not run, as long as its base is still built on."""
@@ -161,7 +166,7 @@ class LlmService:
     def _question(self, situation: Situation, failure: Failure | None) -> Messages:
         named = Path(self._settings.program).expanduser() if self._settings.program else None
         around = Surroundings(
-            program=read_program(named, self._paths.program, self._loaded.program),
+            program=read_program(named, self._paths.program, words_of_task(self._loaded)),
             hardware=self._hardware,
             board=self._opinions.mine(),
             titles=self._title,
@@ -178,16 +183,26 @@ class LlmService:
         return await ask_within(self._budget, endpoint, messages, self._settings.answer_tokens)
 
     def _note(self, error: Exception) -> None:
-        """Tell of a failure, the same kind once in a row."""
+        """Tell of a failure, the same kind once in a row; of unusable answers, after a few."""
         if isinstance(error, AnswerError):
             self._fault = str(error)
+            self._refusals += 1
+            if self._refusals < REFUSALS_TOLD:
+                return
         kind = getattr(error, "fault", type(error).__name__)
         if kind != self._told:
-            words = (
-                str(error) if isinstance(error, Expected) else f"{type(error).__name__}: {error}"
-            )
-            self._tell(f"llm: {words}")
+            self._report(events.ModelTrouble(self._in_words(error)))
         self._told = kind
+
+    def _in_words(self, error: Exception) -> str:
+        if isinstance(error, AnswerError):
+            return (
+                f"{self._refusals} answers in a row could not be used (the last: {error}): "
+                "`swarm llm check` says whether the model is good enough"
+            )
+        if isinstance(error, EndpointError | BudgetError | ProgramError | TaskError):
+            return str(error)
+        return f"asking failed ({type(error).__name__}: {error}); it is asked again later"
 
 
 def budget_of(settings: LlmSettings, account: Path, now_ms: Callable[[], int]) -> Budget:

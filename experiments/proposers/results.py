@@ -23,6 +23,10 @@ PEERS_AT_LEAST = 16
 MOST_TRIALS = 200
 """Of this node's trials, the latest so many are looked at."""
 
+MOST_PENDING = 16
+PENDING_OF_ONE = 4
+"""What peers say they measure now counts no more experiments, in all and of one of them."""
+
 FAR = 20.0
 """No result counts as more than so many `min_effect` better or worse; failures as these."""
 
@@ -47,6 +51,17 @@ def results(situation: Situation, turns: Turns) -> list[Result]:
     peers = reversed([seen for seen in situation.trials if not seen.own])
     heard = islice(_read(situation, turns, peers), max(len(own), PEERS_AT_LEAST))
     return [*_read(situation, turns, iter(own)), *heard]
+
+
+def pending(situation: Situation, turns: Turns) -> list[Changes]:
+    """What peers say they measure on this champion now; a few of each, the same once."""
+    found: dict[str, Changes] = {}
+    for claim in situation.claims:
+        ideas = [idea for idea in claim.ideas if idea.base_tree == turns.base]
+        for idea in ideas[:PENDING_OF_ONE]:
+            if len(found) < MOST_PENDING and (changes := turns.read(idea)):
+                found[repr(changes)] = changes
+    return list(found.values())
 
 
 def worse_of(situation: Situation, trial: Trial) -> float | None:

@@ -17,6 +17,7 @@ from swarm.grade import grade
 from swarm.knob import Knob
 from swarm.records import TreeHash, Trial
 from swarm.settings_block import Scalar
+from swarm.signals import Idea
 from swarm.tree import Tree, tree_hash
 from swarm.turning import settings_of, turned
 
@@ -106,16 +107,16 @@ class Turns:
             self.base, self._hashes.of(self.base, self._tree, changes)
         )
 
-    def read(self, trial: Trial) -> Changes | None:
+    def read(self, said: Trial | Idea) -> Changes | None:
         """
-        What a trial turned, as turns of this champion; it may be anybody's.
+        What a trial turned, or is said to turn, as turns of this champion; it may be anybody's.
 
         Returns:
             None where it turned no knobs, or one that is unknown here, is idle, or may
             not have that value; empty where the champion has it all.
         """
         wanted: dict[str, Scalar] = {}
-        for name, literal in trial.knobs:
+        for name, literal in said.knobs:
             value = self._read(name, literal)
             if value is None:
                 return None
