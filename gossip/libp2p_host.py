@@ -40,10 +40,13 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from gossip import fast
+from gossip.circuits import CircuitLimits
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
+from gossip.libp2p_circuits import Circuits
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
+from gossip.libp2p_relay import RelayService
 from gossip.limits import Limits
 from gossip.message_id import message_id
 from gossip.multiaddress import Address, AddressError, parse
@@ -86,13 +89,18 @@ class Hooks:
     connected: Callable[[PeerId, bool], None]
     answer: Callable[[Stream, PeerId], Awaitable[None]]
     dial_backs: DialBackDesk
+    unreached: Callable[[], bool] = lambda: True
+    """Whether no peer is known to have reached this node."""
 
 
 class Network:
     """A host that listens and gossips on one topic."""
 
-    def __init__(self, host: IHost, pubsub: GuardedPubsub, topic: str, dials: int) -> None:
+    def __init__(
+        self, host: IHost, pubsub: GuardedPubsub, circuits: Circuits, topic: str, dials: int
+    ) -> None:
         self._host = host
+        self._circuits = circuits
         self._dials = trio.CapacityLimiter(dials)
         self._pubsub = pubsub
         self._topic = topic
@@ -123,6 +131,10 @@ class Network:
     async def publish(self, data: bytes) -> None:
         """Send a message to the mesh."""
         await self._pubsub.publish(self._topic, data)
+
+    async def keep_reserved(self) -> None:
+        """Stay reachable through relays while that is needed, until cancelled."""
+        await self._circuits.keep_reserved()
 
     async def open_stream(self, peer: PeerId) -> Stream:
         """
@@ -160,6 +172,8 @@ class Network:
         swarm.unblock_peer(ID.from_string(peer))
         try:
             async with self._dials:
+                if address.relay is not None:
+                    return await self._circuits.dial(address)
                 await swarm.dial_addr(Multiaddr(str(address)), ID.from_string(peer))
         except SwarmException as error:
             raise DialError(_why_not(address, error)) from error
@@ -174,9 +188,12 @@ async def open_network(
     hooks: Hooks,
     limits: Limits,
     pre_shared_key: str | None = None,
+    circuits: CircuitLimits | None = None,
 ) -> AsyncGenerator[Network]:
     """
     Run a host until the block ends; with a pre-shared key, among those who have it.
+
+    With limits for circuits it serves others as a relay.
 
     Raises:
         TransportError: It could not listen.
@@ -197,6 +214,9 @@ async def open_network(
     )
     host.set_stream_handler(TProtocol(CALL_PROTOCOL), _answering(hooks))
     answer_dial_backs(host, hooks.dial_backs)
+    ends = Circuits(host, hooks.unreached)
+    if circuits is not None:
+        RelayService(host, circuits).offer()
     host.get_network().register_notifee(cast(Any, _Comings(hooks)))
     addresses = [Multiaddr(address.base) for address in listen]
     try:
@@ -209,7 +229,7 @@ async def open_network(
             await pubsub.wait_until_ready()
             await pubsub.subscribe(topic)
             try:
-                yield Network(host, pubsub, topic, limits.dials)
+                yield Network(host, pubsub, ends, topic, limits.dials)
             finally:
                 await _hang_up(host)
     finally:

@@ -23,6 +23,7 @@ import trio
 
 from gossip.backoff import Backoff
 from gossip.calls import Desk, Duplex, FrameError, ask
+from gossip.circuits import CircuitLimits
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.identity import Identity
 from gossip.mailroom import Mailroom
@@ -73,6 +74,7 @@ async def open_libp2p_transport(
     outbox: Outbox | None = None,
     on_trouble: Callable[[str], None] | None = None,
     pre_shared_key: str | None = None,
+    circuits: CircuitLimits | None = None,
     now_ms: Callable[[], int] = wall_clock_ms,
     uniform: Callable[[], float] = random.random,
 ) -> AsyncGenerator[Libp2pTransport]:
@@ -88,6 +90,7 @@ async def open_libp2p_transport(
         outbox: The paced queue for own messages.
         on_trouble: Told in one sentence whenever the network broke and restarts.
         pre_shared_key: 64 hex digits; only peers with the same can connect. None: all.
+        circuits: What to allow as a relay for others; None: be none.
         now_ms: The wall clock, told to peers that compare theirs.
         uniform: Draws a float in [0, 1), for the jitter of restarts.
 
@@ -99,7 +102,7 @@ async def open_libp2p_transport(
         raise TransportError("a pre-shared key is 64 hex digits: `openssl rand -hex 32` makes one")
     addresses = listen_addresses(listen)
     transport = Libp2pTransport(
-        identity, topic, addresses, verdict, limits, outbox, pre_shared_key, now_ms
+        identity, topic, addresses, verdict, limits, outbox, pre_shared_key, circuits, now_ms
     )
     backoff = Backoff(0.5, 60.0, uniform)
     async with trio.open_nursery() as nursery:
@@ -124,12 +127,15 @@ class Libp2pTransport:
         limits: Limits | None,
         outbox: Outbox | None,
         pre_shared_key: str | None,
+        circuits: CircuitLimits | None,
         now_ms: Callable[[], int],
     ) -> None:
         self.mail = Mailroom(Outbox() if outbox is None else outbox)
         self.up = trio.Event()
         """Set while the network is up; replaced by a new event when it goes down."""
         self.restarts = 0
+        self.unreached: Callable[[], bool] = lambda: True
+        """Whether no peer is known to have reached this node: then relays lead to it."""
         self._identity = identity
         self._topic = topic
         self._wanted = listen
@@ -137,6 +143,7 @@ class Libp2pTransport:
         self._verdict = verdict
         self._limits = limits
         self._pre_shared_key = pre_shared_key
+        self._circuits = circuits
         self._now_ms = now_ms
         self._desk = Desk()
         self._dial_backs = DialBackDesk(now_ms)
@@ -269,6 +276,7 @@ class Libp2pTransport:
             self.mail.announce,
             self._desk.answer,
             self._dial_backs,
+            lambda: self.unreached(),
         )
         listen_addresses(address.base for address in self._listen)
         peers: tuple[PeerId, ...] = ()
@@ -280,12 +288,14 @@ class Libp2pTransport:
                 hooks,
                 self._limits or Limits(),
                 self._pre_shared_key,
+                self._circuits,
             ) as network:
                 self._network, self._listen = network, network.bound
                 self.up.set()
                 backoff.succeeded()
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.mail.outbox.drain, _with_deadline(network))
+                    nursery.start_soon(network.keep_reserved)
                     await self._stop.wait()
                     nursery.cancel_scope.cancel()
         finally:

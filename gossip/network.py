@@ -18,6 +18,7 @@ from typing import cast
 import trio
 
 from gossip import peer_book
+from gossip.circuits import CircuitLimits
 from gossip.discovery import Discovery
 from gossip.home import Home
 from gossip.identity import Identity
@@ -149,6 +150,7 @@ class Network:
                 on_trouble=self.notices.trouble,
                 pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
                 now_ms=self._now_ms,
+                circuits=CircuitLimits() if self._settings.relay else None,
             ) as plain,
             self._among_members(plain) as transport,
         ):
@@ -166,6 +168,7 @@ class Network:
             await self._drop_unkept()
             await self._tell_of_addrs()
             yield
+            plain.unreached = lambda: not self.health.reached
 
     @asynccontextmanager
     async def _among_members(self, plain: Transport) -> AsyncGenerator[Transport]:

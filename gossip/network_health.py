@@ -79,6 +79,13 @@ class NetworkHealth:
     async def run(self) -> None:
         """Ask when the first peer is there and now and then, until cancelled."""
         while True:
+    @property
+    def reached(self) -> bool:
+        """Whether a peer has lately reached a port that this node listens on."""
+        oldest_s = trio.current_time() - KEPT_S
+        recent = (answer.seen for answer in self._answers.values() if answer.at_s > oldest_s)
+        return any("reached" in seen.ports.values() for seen in recent)
+
             while not self._peers():  # noqa: ASYNC110 - peers come in their own time
                 await trio.sleep(LOOK_S)
             if self._first_peer_s is None:

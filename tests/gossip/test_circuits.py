@@ -1,0 +1,102 @@
+"""Relays: three real hosts on loopback, and what a relay allows."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from gossip import libp2p_circuits
+from gossip.circuits import Bookings, CircuitLimits
+from gossip.identity import new_identity
+from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
+from gossip.transport import DialError
+from tests.gossip.waiting import until
+
+TOPIC = "/circuits"
+LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)
+KEY = "ab" * 32
+
+
+def circuit_of(transport: Libp2pTransport) -> str:
+    """The address that leads to a node through a relay, if it has one by now."""
+    found = [addr for addr in transport.listen_addrs if "/p2p-circuit/" in addr]
+    return found[0] if found else ""
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["open", "closed"])
+async def test_a_peer_that_nobody_dials_is_reached_through_a_relay(
+    key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls go through both ways; once a peer has reached it, no relay leads to it any more."""
+    monkeypatch.setattr(libp2p_circuits, "LOOK_S", 0.1)
+
+    async def answer(peer: str, request: bytes) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return request[::-1]
+
+    async with (
+        open_libp2p_transport(
+            new_identity(), TOPIC, LOOPBACK, pre_shared_key=key, circuits=CircuitLimits()
+        ) as relay,
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK, pre_shared_key=key) as hidden,
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK, pre_shared_key=key) as caller,
+    ):
+        relay.unreached = caller.unreached = lambda: False
+        hidden.serve(answer)
+        caller.serve(answer)
+        await hidden.dial(relay.listen_addrs[0])
+        await until(lambda: bool(circuit_of(hidden)), 60)
+        assert circuit_of(hidden).startswith(relay.listen_addrs[0])
+        assert await caller.dial(circuit_of(hidden), 30) == hidden.peer_id
+        await until(lambda: caller.peer_id in hidden.peers(), 60)
+        big = bytes(range(256)) * 200
+        assert await caller.call(hidden.peer_id, big, 30) == big[::-1]
+        assert await hidden.call(caller.peer_id, big, 30) == big[::-1]
+        assert not circuit_of(caller)
+        hidden.unreached = lambda: False
+        await until(lambda: not circuit_of(hidden), 60)
+
+
+async def test_a_relay_leads_to_nobody_without_a_reservation() -> None:
+    """Who holds none is not led to, and says so; nor is a node that is no relay asked in vain."""
+    async with (
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK, circuits=CircuitLimits()) as relay,
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK) as other,
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK) as caller,
+    ):
+        other.unreached = lambda: False
+        await other.dial(relay.listen_addrs[0])
+        through = f"{relay.listen_addrs[0]}/p2p-circuit/p2p/{other.peer_id}"
+        with pytest.raises(DialError, match="that peer holds no reservation there"):
+            await caller.dial(through, 30)
+        nobody = f"{other.listen_addrs[0]}/p2p-circuit/p2p/{new_identity().peer_id}"
+        await caller.dial(other.listen_addrs[0])
+        with pytest.raises(DialError, match="cannot reach"):
+            await caller.dial(nobody, 30)
+
+
+def test_reservations_end_and_have_an_end() -> None:
+    booked = Bookings(CircuitLimits(reservations=3, reservations_per_ip=2, reservation_s=10))
+    assert booked.reserve("a", "1.1.1.1", 0)
+    assert booked.reserve("b", "1.1.1.1", 1)
+    assert not booked.reserve("c", "1.1.1.1", 2)
+    assert booked.reserve("a", "1.1.1.1", 5)
+    assert booked.reserve("d", "2.2.2.2", 5)
+    assert not booked.reserve("e", "3.3.3.3", 5)
+    assert booked.holds("a", 14)
+    assert not booked.holds("b", 11)
+    assert booked.reserve("e", "3.3.3.3", 11)
+
+
+def test_circuits_are_counted_at_both_ends() -> None:
+    booked = Bookings(CircuitLimits(circuits=3, circuits_per_peer=2))
+    with booked.circuit("a", "b") as one, booked.circuit("a", "c") as two:
+        assert one
+        assert two
+        with booked.circuit("d", "a") as third, booked.circuit("d", "e") as fourth:
+            assert not third
+            assert fourth
+            with booked.circuit("f", "g") as fifth:
+                assert not fifth
+    with booked.circuit("a", "b") as again:
+        assert again
