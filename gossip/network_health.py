@@ -76,9 +76,6 @@ class NetworkHealth:
         if self._first_record_s is None:
             self._first_record_s = trio.current_time() - self._began_s
 
-    async def run(self) -> None:
-        """Ask when the first peer is there and now and then, until cancelled."""
-        while True:
     @property
     def reached(self) -> bool:
         """Whether a peer has lately reached a port that this node listens on."""
@@ -86,6 +83,9 @@ class NetworkHealth:
         recent = (answer.seen for answer in self._answers.values() if answer.at_s > oldest_s)
         return any("reached" in seen.ports.values() for seen in recent)
 
+    async def run(self) -> None:
+        """Ask when the first peer is there and now and then, until cancelled."""
+        while True:
             while not self._peers():  # noqa: ASYNC110 - peers come in their own time
                 await trio.sleep(LOOK_S)
             if self._first_peer_s is None:
