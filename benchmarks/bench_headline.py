@@ -1,0 +1,175 @@
+"""
+What a swarm makes of a budget of training tokens, beside other ways to spend it.
+
+Real training of the task `quick`. Every arm may train on as many tokens as so many plain
+experiments, and pays for all it runs: baselines, extra seeds, folds, replications, runs
+that fail or are stopped.
+
+    swarm        NODES nodes of one lab that hear each other, in virtual time
+    no_gossip    the same nodes, none of which hears another; the best of them
+    uniform      the swarm, all nodes of one kind: the same priors everywhere
+    plain_loop   one change at a time, one run each, kept if strictly lower
+    optuna       Optuna's TPE, with as many workers as there are nodes
+    random       every knob drawn anew each time
+
+Afterwards the best tree of each arm is trained again on seeds that nobody has seen, and
+scored on the validation text and on the holdout, which no arm was shown. `false_wins`
+counts steps on its way that are no step down on those seeds.
+
+Usage: python -m benchmarks.bench_headline [HOME [EXPERIMENTS NODES [ARM…]]]
+HOME keeps all runs, so a benchmark that was stopped goes on where it was; what came of
+an arm is kept in `results/headline.jsonl`, one line each.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.headline.lone import Found, optuna_tpe, plain_loop, random_search
+from benchmarks.headline.nodes import CLASSES, Ended, swarm
+from benchmarks.headline.training import Tokens, Training
+from benchmarks.result import RESULTS, Figure, write_result
+from experiments.run import HOLDOUT, VALIDATION, Exam
+from swarm.statistics import paired_effect
+from swarm.tree import Tree
+
+EXPERIMENTS = 111
+NODES = 12
+RAW = RESULTS / "headline.jsonl"
+FRESH_SEEDS = range(900_000, 900_006)
+"""Seeds of the last measurement, which no search has used."""
+STEP_SEEDS = FRESH_SEEDS[:3]
+ARMS = ("swarm", "no_gossip", "uniform", "plain_loop", "optuna", "random")
+
+
+def main(home: Path, experiments: int, nodes: int, arms: Sequence[str]) -> None:
+    """Run the arms that are missing, and write the figures."""
+    done = read_arms(experiments, nodes)
+    with Training(home) as training, RAW.open("a") as raw:
+        for name in [arm for arm in arms if arm not in done]:
+            started = time.monotonic()
+            row = {"arm": name, "experiments_budget": experiments, "nodes": nodes}
+            row |= run_arm(training, name, experiments, nodes)
+            done[name] = row
+            raw.write(json.dumps(row) + "\n")
+            raw.flush()
+            minutes = (time.monotonic() - started) / 60
+            print(f"{name}: {row['val_mean']} after {minutes:.1f} min", file=sys.stderr, flush=True)
+    write_result("headline", figures(done, experiments, nodes))
+
+
+def read_arms(experiments: int, nodes: int) -> dict[str, dict[str, Figure]]:
+    """What was measured so far with this budget, by arm."""
+    lines = RAW.read_text().splitlines() if RAW.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {
+        row["arm"]: row
+        for row in rows
+        if (row["experiments_budget"], row["nodes"]) == (experiments, nodes)
+    }
+
+
+def run_arm(training: Training, name: str, experiments: int, nodes: int) -> dict[str, Figure]:
+    """Search, then measure what was found."""
+    tokens = Tokens(experiments * training.budget_tokens)
+    groups: dict[str, Callable[[], Ended]] = {
+        "swarm": lambda: swarm(training, tokens, 0, nodes, gossip=True),
+        "no_gossip": lambda: swarm(training, tokens, 0, nodes, gossip=False),
+        "uniform": lambda: swarm(training, tokens, 0, nodes, gossip=True, classes=CLASSES[:1]),
+    }
+    lone: dict[str, Callable[[], Found]] = {
+        "plain_loop": lambda: plain_loop(training, tokens, 0),
+        "optuna": lambda: optuna_tpe(training, tokens, 0, nodes),
+        "random": lambda: random_search(training, tokens, 0),
+    }
+    if name in lone:
+        return measured(training, lone[name]()) | spent(tokens)
+    ended = groups[name]()
+    return measured(training, ended.found) | spent(tokens) | of_a_group(ended)
+
+
+def measured(training: Training, found: Found) -> dict[str, Figure]:
+    """The best tree on fresh seeds, and how many steps on the way to it were none."""
+    validation = values(training, found.best, FRESH_SEEDS, VALIDATION)
+    holdout = paired_effect(values(training, found.best, FRESH_SEEDS, HOLDOUT))
+    steps = [fmean(values(training, tree, STEP_SEEDS, VALIDATION)) for tree in found.kept]
+    false = sum(after >= before for before, after in pairwise(steps))
+    return {
+        "val_mean": round(fmean(validation), 4),
+        "holdout_mean": round(holdout.mean, 4),
+        "holdout_seed_low": round(holdout.low, 4),
+        "holdout_seed_high": round(holdout.high, 4),
+        "said": round(found.said, 4),
+        "experiments": found.experiments,
+        "steps": len(steps) - 1,
+        "false_wins": false,
+        "reached": [[tokens, round(value, 4)] for tokens, value in found.reached],
+    }
+
+
+def values(training: Training, tree: Tree, seeds: Sequence[int], exam: Exam) -> list[float]:
+    """The metric on each seed; a run that fails counts as knowing nothing, 8 bits a byte."""
+    found = (training.value(tree, seed, exam) for seed in seeds)
+    return [8.0 if value is None else value for value in found]
+
+
+def spent(tokens: Tokens) -> dict[str, Figure]:
+    """Where the tokens went."""
+    return {
+        "tokens": tokens.spent,
+        "tokens_baseline": tokens.baseline,
+        "tokens_replication": tokens.checks,
+    }
+
+
+def of_a_group(ended: Ended) -> dict[str, Figure]:
+    """What only several nodes have."""
+    first = max(
+        (record for each in ended.lineages for record in each),
+        key=lambda record: sum(record in each for each in ended.lineages),
+        default=None,
+    )
+    return {
+        "wins": len(ended.board.wins),
+        "duplicates": round(ended.repeated.rate, 4),
+        "refolds": ended.repeated.refolds,
+        "nodes_with_most_shared_win": sum(first in each for each in ended.lineages),
+        "most_shared_win": ended.board.wins[first].title
+        if first and first in ended.board.wins
+        else None,
+        "nodes_with_a_win": sum(bool(each) for each in ended.lineages),
+    }
+
+
+def figures(done: dict[str, dict[str, Figure]], experiments: int, nodes: int) -> dict[str, Figure]:
+    """All arms side by side."""
+    return {
+        "experiments_budget": experiments,
+        "nodes": nodes,
+        "repetitions": 1,
+        "fresh_seeds": len(FRESH_SEEDS),
+        "note": "holdout_low and holdout_high are over repetitions: null with one",
+        "arms": {
+            name: {
+                "holdout_low": None,
+                "holdout_high": None,
+                **{key: value for key, value in done[name].items() if key != "reached"},
+            }
+            for name in ARMS
+            if name in done
+        },
+    }
+
+
+if __name__ == "__main__":
+    _, *given = sys.argv
+    place = Path(given[0]) if given else Path(tempfile.mkdtemp(prefix="headline-"))
+    size = (int(given[1]), int(given[2])) if len(given) > 2 else (EXPERIMENTS, NODES)
+    main(place, *size, given[3:] or ARMS)

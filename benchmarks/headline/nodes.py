@@ -1,0 +1,218 @@
+"""
+The budget spent by a swarm, and by the same nodes when none hears of another.
+
+The nodes belong to one lab: each names the others as trusted. They are of several kinds
+of hardware, which here only sways what they try first.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+import trio
+import trio.testing
+
+from benchmarks.headline.lone import Found
+from benchmarks.headline.training import PaidHarness, Tokens, Training
+from benchmarks.virtual.peer import Peer
+from benchmarks.virtual.wire import Wire, now_ms
+from experiments.findings import trials_record
+from experiments.proposers.mixed import every_proposer
+from swarm.board import Board
+from swarm.duplicates import Repeated, repeated
+from swarm.leaderboard import ranked
+from swarm.lineage import ancestors, base_chain
+from swarm.records import PeerId, Record, RecordId, Trials, Win, from_nano
+from swarm.seen import LatestTrials, SeenTrial
+from swarm.settings import SearchSettings
+from swarm.signals import Claim, Idea
+from swarm.validation import Valid
+from swarm.verdict import Yardstick
+
+CLASSES = ("cpu-laptop", "cpu-server", "apple-silicon", "gpu-small", "gpu-large")
+
+
+@dataclass(slots=True)
+class Lab:
+    """What the nodes of one lab have in common: whom they trust, what each measures now."""
+
+    members: set[PeerId] = field(default_factory=set[PeerId])
+    claims: dict[PeerId, Claim] = field(default_factory=dict[PeerId, Claim])
+
+
+class Colleague(Peer):
+    """A node of the lab, which also hears what others measure and have measured."""
+
+    def __init__(
+        self,
+        training: Training,
+        tokens: Tokens,
+        over: trio.Event,
+        wire: Wire,
+        lab: Lab,
+        name: str,
+        scratch: Path,
+        hardware_class: str,
+    ) -> None:
+        self.task = training.loaded.task
+        self.trials = LatestTrials()
+        self.steps: list[tuple[int, float]] = []
+        self._tokens = tokens
+        self._lab = lab
+        super().__init__(
+            training.loaded.task,
+            PaidHarness(training, tokens, over.set),
+            wire,
+            name,
+            scratch,
+            proposers=every_proposer(),
+            hardware_class=hardware_class,
+        )
+        lab.members.add(self.peer_id)
+
+    def peer_trials(self) -> Sequence[SeenTrial]:
+        return [seen for seen in self.trials.all() if seen.author != self.peer_id]
+
+    def claims(self) -> Sequence[Claim]:
+        return [claim for claim in self._lab.claims.values() if claim.author != self.peer_id]
+
+    def claim(self, ideas: Sequence[Idea]) -> None:
+        scope = self._task.topic, self._task.id
+        self._lab.claims[self.peer_id] = Claim(self.peer_id, *scope, now_ms(), tuple(ideas))
+
+    def anchors(self) -> frozenset[PeerId]:
+        return frozenset(self._lab.members)
+
+    def all_trials(self) -> Trials:
+        """Everything it finished, told or not."""
+        return trials_record(self._author, self.history.all())
+
+    async def publish(self, record: Record) -> RecordId:
+        if isinstance(record, Win):
+            value = fmean(from_nano(pair.candidate_nano) for pair in record.pairs)
+            self.steps.append((self._tokens.spent, value))
+        return await super().publish(record)
+
+    def _accepted(self, batch: Sequence[Valid]) -> None:
+        for valid in batch:
+            if isinstance(valid.record, Trials):
+                self.trials.add(valid.id, valid.record)
+        super()._accepted(batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """
+    What a group of nodes ended with.
+
+    Attributes:
+        found: The best tree, and at each win on the way what its finder measured.
+        repeated: How often one tried what another had tried.
+        board: Of the first node.
+        lineages: By node, the wins its champion was built of.
+    """
+
+    found: Found
+    repeated: Repeated
+    board: Board
+    lineages: tuple[frozenset[RecordId], ...]
+
+
+def swarm(
+    training: Training,
+    tokens: Tokens,
+    seed: int,
+    nodes: int,
+    *,
+    gossip: bool,
+    classes: Sequence[str] = CLASSES,
+) -> Ended:
+    """Let `nodes` nodes spend the tokens, in virtual time."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    return trio.run(_swarm, training, tokens, seed, nodes, gossip, classes, clock=clock)
+
+
+async def _swarm(
+    training: Training,
+    tokens: Tokens,
+    seed: int,
+    nodes: int,
+    gossip: bool,
+    classes: Sequence[str],
+) -> Ended:
+    over = trio.Event()
+    with tempfile.TemporaryDirectory(prefix="headline-") as folder:
+        async with trio.open_nursery() as nursery:
+            wire, lab = Wire(nursery, random.Random(f"wire {seed}").random), Lab()
+            wires = [wire if gossip else Wire(nursery, random.random) for _ in range(nodes)]
+            labs = [lab if gossip else Lab() for _ in range(nodes)]
+            peers = [
+                Colleague(
+                    training,
+                    tokens,
+                    over,
+                    wires[number],
+                    labs[number],
+                    f"{seed}/node {number}",
+                    Path(folder),
+                    classes[number % len(classes)],
+                )
+                for number in range(nodes)
+            ]
+            for peer in peers:
+                nursery.start_soon(peer.live, SearchSettings())
+            await over.wait()
+            nursery.cancel_scope.cancel()
+    return _ended(peers, gossip=gossip)
+
+
+def _ended(peers: Sequence[Colleague], *, gossip: bool) -> Ended:
+    one = peers[0]
+    led = [_leader(one)] if gossip else [_champion(peer) for peer in peers]
+    value, record, peer = min(led, key=lambda each: each[0])
+    chain = base_chain(record, peer.board.wins) if record else []
+    found = Found(
+        best=peer.tree_of(record),
+        said=value,
+        experiments=sum(each.history.count() for each in peers),
+        kept=[one.tree_of(None), *(peer.tree_of(each) for each in chain)],
+        reached=sorted(step for each in peers for step in each.steps),
+    )
+    return Ended(
+        found,
+        repeated(each.all_trials() for each in peers if each.history.count()),
+        one.board,
+        tuple(_lineage(each) for each in peers),
+    )
+
+
+Led = tuple[float, RecordId | None, Colleague]
+
+
+def _leader(peer: Colleague) -> Led:
+    """What heads the board that everybody sees, and what its author said it is worth."""
+    found = [each.finding for each in ranked(peer.board, Yardstick.of(peer.task))]
+    usable = [each.records[0] for each in found if each.state in ("replicated", "claimed")]
+    return (_value(peer, usable[0]), usable[0], peer) if usable else (math.inf, None, peer)
+
+
+def _champion(peer: Colleague) -> Led:
+    record = peer.champion
+    return (math.inf, None, peer) if record is None else (_value(peer, record), record, peer)
+
+
+def _value(peer: Colleague, record: RecordId) -> float:
+    return fmean(from_nano(tried) for _, _, tried in peer.board.wins[record].pairs)
+
+
+def _lineage(peer: Colleague) -> frozenset[RecordId]:
+    """What a node's champion was built of, itself included."""
+    if peer.champion is None:
+        return frozenset()
+    return frozenset({peer.champion, *ancestors(peer.champion, peer.board.wins)})

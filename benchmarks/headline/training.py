@@ -1,0 +1,215 @@
+"""
+Real training at the disposal of nodes that live in virtual time.
+
+One runner, in a thread with an event loop of its own, trains for everybody; the nodes'
+own loop waits for it and then lets as much virtual time pass as the run took. What was
+run once is remembered on disk, so a benchmark that was stopped goes on where it was, and
+two nodes that run the same thing wait for it once; both pay for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import trio
+
+from experiments.harness import Caps, ReportProgress
+from experiments.run import Exam, RunRequest, RunResult, RunStatus
+from experiments.run_cache import RunCache
+from experiments.runner import Runner, open_runner
+from experiments.sandbox import best_sandbox
+from experiments.task_folder import load_task
+from swarm.stopping import stopped_at
+from swarm.tree import Tree, tree_hash
+
+TASK = "quick"
+
+
+class Training:
+    """
+    Runs requests of the task `TASK`, one at a time; a context manager.
+
+    Args:
+        home: Where the corpus and all results are kept.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self.loaded = load_task(TASK)
+
+    def __enter__(self) -> Training:
+        self._thread.start()
+        self._ready.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._token.run_sync_soon(self._over.set)
+        self._thread.join()
+
+    @property
+    def budget_tokens(self) -> int:
+        """What a whole run trains on."""
+        tokens = self.loaded.task.budget.tokens
+        assert tokens is not None
+        return tokens
+
+    def run(self, request: RunRequest) -> RunResult:
+        """
+        The result of a request; blocks the calling thread until it is there.
+
+        Raises:
+            RunnerError: The harness itself cannot work.
+        """
+        asked: Future[RunResult] = Future()
+        self._token.run_sync_soon(self._start, request, asked)
+        return asked.result()
+
+    def value(self, tree: Tree, seed: int, exam: Exam) -> float | None:
+        """The metric of a tree on one text; None where it does not complete."""
+        result = self.run(RunRequest(tree, tree_hash(tree), seed, code=False, exams=(exam,)))
+        return None if result.value_nano is None else result.value_nano / 1e9
+
+    def _live(self) -> None:
+        try:
+            trio.run(self._serve)
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._token, self._over = trio.lowlevel.current_trio_token(), trio.Event()
+        runner = open_runner(
+            self.loaded,
+            cache=self._home / "cache",
+            scratch=self._home / "scratch",
+            runs=RunCache(self._home / "runs.sqlite"),
+            workers=1,
+            sandbox=best_sandbox(),
+        )
+        async with runner, trio.open_nursery() as nursery:
+            self._runner, self._nursery = runner, nursery
+            baseline = self.loaded.task.baseline
+            await runner.calibrate(RunRequest(baseline, tree_hash(baseline), 0, code=False))
+            self._ready.set_result(None)
+            await self._over.wait()
+            nursery.cancel_scope.cancel()
+
+    def _start(self, request: RunRequest, asked: Future[RunResult]) -> None:
+        self._nursery.start_soon(_answer, self._runner, request, asked)
+
+
+async def _answer(runner: Runner, request: RunRequest, asked: Future[RunResult]) -> None:
+    try:
+        whole = replace(request, against=())
+        known = runner.remembers(whole)
+        asked.set_result(await runner.run(whole if known else request))
+    except Exception as error:  # noqa: BLE001 - whoever asked is told
+        asked.set_exception(error)
+
+
+@dataclass(slots=True)
+class Tokens:
+    """
+    What may be trained on in all, and what was.
+
+    Attributes:
+        baseline, checks, rest: What went into runs of the task's baseline, into challenges
+            of others' wins, and into all other runs.
+    """
+
+    budget: int
+    baseline: int = 0
+    checks: int = 0
+    rest: int = 0
+
+    @property
+    def spent(self) -> int:
+        """All of it."""
+        return self.baseline + self.checks + self.rest
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left."""
+        return self.spent >= self.budget
+
+    def pay(self, request: RunRequest, tokens: int, baseline: str) -> None:
+        """Count a run."""
+        if request.tree_hash == baseline:
+            self.baseline += tokens
+        elif request.exams[0].split == "reserve":
+            self.checks += tokens
+        else:
+            self.rest += tokens
+
+
+class PaidHarness:
+    """
+    The training as a node's harness: every run is paid for, and takes its virtual time.
+
+    Args:
+        over: Called once there is nothing left to pay with; from then on no run ends.
+    """
+
+    isolation = "landlock+seccomp"
+    isolates = True
+
+    def __init__(self, training: Training, tokens: Tokens, over: Callable[[], None]) -> None:
+        self._training = training
+        self._tokens = tokens
+        self._over = over
+        self._baseline = tree_hash(training.loaded.task.baseline)
+
+    async def execute(
+        self, work: Path, scratch: Path, request: RunRequest, caps: Caps, progress: ReportProgress
+    ) -> RunResult:
+        """Run it, pay for it, and let a minute pass for each budget of tokens."""
+        if self._tokens.over:
+            self._over()
+            await trio.sleep_forever()
+        budget = self._training.budget_tokens
+        result = stopped(self._training.run(request), request, budget)
+        tokens = trained_on(result, budget)
+        self._tokens.pay(request, tokens, self._baseline)
+        await trio.sleep(max(tokens, 1) / budget)
+        return result
+
+    async def aclose(self) -> None:
+        """The training is not this harness's to end."""
+
+
+def stopped(result: RunResult, request: RunRequest, budget_tokens: int) -> RunResult:
+    """A whole run as it ends where the request wants it stopped once it is behind."""
+    if not request.against or result.status is not RunStatus.COMPLETED:
+        return result
+    end = stopped_at(result.curve, request.against, budget_tokens)
+    if end is None:
+        return result
+    return replace(
+        result,
+        status=RunStatus.STOPPED,
+        value_nano=None,
+        blocks=(),
+        scores=(),
+        curve=tuple(point for point in result.curve if point[0] <= end),
+        log_tail=f"clearly behind its base at {end / budget_tokens:.0%}, stopped",
+    )
+
+
+def trained_on(result: RunResult, budget_tokens: int) -> int:
+    """How many tokens a run was trained on."""
+    if result.status is RunStatus.COMPLETED or not result.curve:
+        return budget_tokens
+    return result.curve[-1][0]
