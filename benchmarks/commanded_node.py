@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,7 @@ from node import Node, chosen
 from swarm.settings import NetworkSettings, NodeSettings, Settings, WatchSettings
 from swarm.validation import Valid
 from tests.processes import TOY
+from tests.swarm.record_samples import TRIALS
 
 Answer = dict[str, Any]
 
@@ -38,6 +40,7 @@ class CommandedNode(Node):
     """A node with one more service: to obey."""
 
     _accepted_at: dict[str, float]
+    _said = 0
 
     def obey(self) -> None:
         """Note from now on when each record is accepted here, in Unix seconds."""
@@ -58,6 +61,7 @@ class CommandedNode(Node):
     async def _take_commands(self) -> None:
         commands: dict[str, Callable[..., Awaitable[Answer]]] = {
             "publish": self._publish_all,
+            "speak": self._speak,
             "again": self._gossip_again,
             "accepted": self._accepted_since,
             "vitals": self._vitals,
@@ -83,6 +87,21 @@ class CommandedNode(Node):
             now = time.time()
             published[await self._network.publish_sealed(base64.b64decode(envelope))] = now
         return {"published": published}
+
+    async def _speak(self) -> Answer:
+        """Publish one record of its own, as research does."""
+        self._said += 1
+        trial = replace(TRIALS.trials[0], milliseconds=self._said)
+        record = replace(
+            TRIALS,
+            author=self._author.peer_id,
+            topic=self._author.topic,
+            task=self._author.task,
+            created_at_ms=node_module.now_ms(),
+            trials=(trial,),
+        )
+        now = time.time()
+        return {"published": {await self._network.publish(record): now}}
 
     async def _gossip_again(self, envelopes: list[str]) -> Answer:
         """Gossip records that everyone has already."""

@@ -37,6 +37,9 @@ class Commanded:
     Args:
         prefix: Put before its command, as ``ip netns exec NAME`` is.
         arguments: Of `benchmarks.commanded_node`.
+
+    Attributes:
+        ahead_seconds: How far its clock is ahead, from its next start on.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Commanded:
     ) -> None:
         self.home = open_home(root)
         self.addrs: list[str] = []
+        self.ahead_seconds = 0.0
         self.process: subprocess.Popen[bytes] | None = None
         self._prefix, self._listen, self._arguments = prefix, listen, arguments
         self._errors = root / "errors.txt"
@@ -58,6 +62,7 @@ class Commanded:
         """Start it; `ready` waits until it listens."""
         command = [*self._prefix, sys.executable, "-m", "benchmarks.commanded_node"]
         command += [str(self.home.root), "--listen", self._listen, *self._arguments]
+        command += ["--ahead-seconds", str(self.ahead_seconds)]
         command += [part for addr in join for part in ("--join", addr)]
         self._line.clear()
         with self._errors.open("ab") as errors:
@@ -145,7 +150,8 @@ class Commanded:
         return [
             line
             for line in lines
-            if any(sign in line for sign in UNHEALTHY) and NOBODY_THERE not in line
+            if any(sign in line for sign in UNHEALTHY)
+            and not any(sign in line for sign in NOBODY_THERE)
         ]
 
     def _ended(self, within_s: float) -> int:
@@ -158,8 +164,8 @@ class Commanded:
 
 
 UNHEALTHY = ("Traceback", '"level": "error"', '"level": "critical"', "the network broke")
-NOBODY_THERE = "libp2p.transport.tcp"
-"""Who says, as an error, that a peer that was killed does not answer."""
+NOBODY_THERE = ("libp2p.transport.tcp", "Failed to open stream")
+"""What the library says, as an error, of a peer that was killed or does not answer."""
 
 
 @contextmanager

@@ -5,8 +5,8 @@ A frame is its length in four bytes, big-endian, and then its bytes. Streams of
 py-libp2p have no deadlines and no limits of their own, so both are here: who
 announces more than allowed, or takes longer, is cut off.
 
-Law: at most `AT_ONCE` calls are answered at a time, `PER_PEER` of them for one
-peer; more are refused, not queued.
+Law: at most `AT_ONCE` answers are worked out at a time; a peer has at most `PER_PEER`
+calls here, and more are refused. Who is slow to ask or to read holds nobody else up.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 PER_PEER = 4
+ASK_S = 10.0
 ANSWER_S = 20.0
 _LENGTH_BYTES = 4
 
@@ -95,6 +96,7 @@ class Desk:
     def __init__(self) -> None:
         self.responder: Responder | None = None
         self._busy: Counter[PeerId] = Counter()
+        self._at_work = trio.CapacityLimiter(AT_ONCE)
 
     async def answer(self, stream: Duplex, peer: PeerId) -> None:
         """
@@ -102,7 +104,7 @@ class Desk:
 
         A responder that fails costs this call and is logged.
         """
-        if self._busy.total() >= AT_ONCE or self._busy[peer] >= PER_PEER:
+        if self._busy[peer] >= PER_PEER:
             await stream.reset()
             return
         self._busy[peer] += 1
@@ -118,10 +120,13 @@ class Desk:
 
     async def _answer(self, stream: Duplex, peer: PeerId) -> None:
         try:
-            request = await read_frame(stream, MAX_REQUEST_BYTES)
+            with trio.fail_after(ASK_S):
+                request = await read_frame(stream, MAX_REQUEST_BYTES)
             if self.responder is None:
                 raise FrameError("nobody answers calls here yet")
-            await write_frame(stream, await self.responder(peer, request))
+            async with self._at_work:
+                answer = await self.responder(peer, request)
+            await write_frame(stream, answer)
             await stream.close()
         except Exception as error:  # noqa: BLE001 - the containment point for one call
             _log.info("a call from %s failed: %r", peer, error)

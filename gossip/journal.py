@@ -127,6 +127,10 @@ class Journal:
         query = "SELECT id, kind, author, created_at_ms FROM records WHERE row > ? ORDER BY row"
         return self._all(query, row)
 
+    def authors(self) -> set[str]:
+        """Who has records here."""
+        return {row[0] for row in self._all("SELECT DISTINCT author FROM records")}
+
     def ids_like(self, part: str, limit: int) -> list[str]:
         """At most `limit` ids that start or end with `part`, in alphabetical order."""
         query = (

@@ -16,8 +16,14 @@ STREAMS = Allowance(256, 64)
 MESSAGES = Allowance(2000, 400)
 DATA = Allowance(16 * 2**20, 2 * 2**20)
 FAULTS = Allowance(32, 0.5)
-AUTHOR = Allowance(256, 25)
+AUTHOR = Allowance(16, 2)
 """Records of one author that a node passes on by gossip; the rest comes by sync."""
+
+NEWCOMERS = Allowance(16, 2)
+"""Records of all authors together that a node has nothing of yet; as above."""
+
+RELAYED = Allowance(100, 20)
+"""Records of all authors together; as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +53,10 @@ class Limits:
     faults: Allowance = FAULTS
     dials: int = 16
     heartbeat_s: float = 1.0
+
+
+OF_A_NODE = Limits(messages=Allowance(512, 128))
+"""
+Of a node that keeps to `RELAYED`: whoever else does sends no more than this, the same
+record from several peers included.
+"""

@@ -39,20 +39,21 @@ class Meters(Generic[K]):
 
     def take(self, key: K, cost: float = 1.0) -> bool:
         """Take from a bucket what it holds; False, and nothing is taken, if that is less."""
-        left = self._filled(key)
+        left = self.left(key)
         enough = left >= cost
         self._put(key, left - cost if enough else left)
         return enough
 
     def charge(self, key: K, cost: float) -> None:
         """Take from a bucket in any case; what it lacks is owed."""
-        self._put(key, self._filled(key) - cost)
+        self._put(key, self.left(key) - cost)
 
     def owed_s(self, key: K) -> float:
         """Seconds until a bucket owes nothing."""
-        return max(0.0, -self._filled(key)) / self._allowance.per_second
+        return max(0.0, -self.left(key)) / self._allowance.per_second
 
-    def _filled(self, key: K) -> float:
+    def left(self, key: K) -> float:
+        """What a bucket holds now; less than nothing where it owes."""
         now = trio.current_time()
         left, at = self._left.get(key, (self._allowance.burst, now))
         return min(self._allowance.burst, left + (now - at) * self._allowance.per_second)

@@ -25,16 +25,16 @@ from gossip.identity import Identity
 from gossip.intake import Intake
 from gossip.journal import Journal
 from gossip.libp2p_transport import open_libp2p_transport
-from gossip.limits import AUTHOR
+from gossip.limits import OF_A_NODE
 from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
 from gossip.message_id import claimed_id
-from gossip.meters import Meters
 from gossip.network_health import MAX_SHOWN, NetworkHealth
 from gossip.notices import Notices
 from gossip.outbox import Outbox
 from gossip.ports import ports_of_last_time
 from gossip.redial import keep_connected
+from gossip.relay import Relay
 from gossip.sealed_transport import TASK, open_sealed_transport, sealed_verdict
 from gossip.signals import Signals
 from gossip.sync import Sync
@@ -108,7 +108,7 @@ class Network:
         self._disk = trio.CapacityLimiter(1)
         self._members = Members(reading.state(STATE), now_ms)
         self._told_addrs: set[str] = set()
-        self._authors: Meters[PeerId] = Meters(AUTHOR)
+        self._relay = Relay(reading.authors())
         self.live = LiveBoard(task, journal, reading, self._disk)
         self.notices = Notices(report, identity.peer_id)
         self._intake = Intake(
@@ -146,6 +146,7 @@ class Network:
                 self._topic.wire,
                 self._listen_addrs(),
                 verdict=verdict if seal is None else sealed_verdict(seal, verdict),
+                limits=OF_A_NODE,
                 outbox=Outbox(per_second=self._settings.publish_per_second),
                 on_trouble=self.notices.trouble,
                 pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
@@ -309,16 +310,17 @@ class Network:
         """Whether gossip may pass a message on; quick, as it runs inside the network."""
         if is_signal(data):
             return self.signals.would_pass(data)
-        if (record := claimed_id(data)) and self.live.knows(record):
+        if self._relay.is_full or self.live.knows(claimed_id(data) or ""):
             return None
         try:
             valid = validate(data, self._topic.scope)
         except Invalid:
             return False
-        return self._authors.take(valid.record.author) or None
+        return self._relay.takes(valid.record.author) or None
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         self.live.add(batch)
+        self._relay.note(valid.record.author for valid in batch)
         if any(valid.record.author != self._identity.peer_id for valid in batch):
             self.health.record_came()
         self.notices.accepted(batch)

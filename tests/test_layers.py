@@ -37,6 +37,7 @@ MAY_IMPORT = {
 LINES_AT_MOST = {"baseline_train/train.py": 500}
 
 CONTAINMENT_POINTS = {
+    "benchmarks/flooder.py": "however a flooder is thrown out, it comes back",
     "cli/main.py": "what a person can fix is said in a sentence, the rest raised again",
     "experiments/confined.py": "an experiment's code may raise anything; its child must say so",
     "experiments/supervisor.py": "the node must hear of a run whatever became of it",

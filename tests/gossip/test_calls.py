@@ -90,9 +90,10 @@ async def test_a_caller_that_says_nothing_is_cut_off(
     assert theirs.was_reset
 
 
-async def test_calls_beyond_the_limits_are_refused_and_not_queued(
+async def test_calls_of_one_peer_beyond_its_limit_are_refused(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
+    """And nobody else's are, however many answers are being worked out."""
     desk = Desk()
     desk.responder = sleep
     streams = list[Wire]()
@@ -103,11 +104,26 @@ async def test_calls_beyond_the_limits_are_refused_and_not_queued(
             await mine.write(b"\x00\x00\x00\x01?")
             nursery.start_soon(desk.answer, theirs, f"peer {number // (PER_PEER + 2)}")
         await trio.testing.wait_all_tasks_blocked()
-        greedy = [stream.was_reset for stream in streams[: PER_PEER + 2]]
-        assert greedy.count(False) == PER_PEER
-        assert [stream.was_reset for stream in streams].count(False) == AT_ONCE
+        for first in range(0, AT_ONCE + 8, PER_PEER + 2):
+            refused = [stream.was_reset for stream in streams[first : first + PER_PEER + 2]]
+            assert refused.count(False) == PER_PEER
     mine, theirs = wires()
     desk.responder = echo
     async with trio.open_nursery() as nursery:
         nursery.start_soon(desk.answer, theirs, "peer 0")
         assert await ask(mine, b"again") == b"peer 0:again"
+
+
+async def test_who_never_asks_holds_nobody_up(autojump_clock: trio.testing.MockClock) -> None:
+    """Forty peers open streams and say nothing; the next one is answered at once."""
+    desk = Desk()
+    desk.responder = echo
+    async with trio.open_nursery() as nursery:
+        silent = [wires() for _ in range(4 * 40)]
+        for number, (_, theirs) in enumerate(silent):
+            nursery.start_soon(desk.answer, theirs, f"silent {number // PER_PEER}")
+        await trio.testing.wait_all_tasks_blocked()
+        mine, theirs = wires()
+        nursery.start_soon(desk.answer, theirs, "honest")
+        with trio.fail_after(1):
+            assert await ask(mine, b"now") == b"honest:now"

@@ -1,0 +1,47 @@
+"""
+Which good records gossip passes on when somebody makes very many.
+
+Keys are free, so a flood may come under a new name with every record. What is above
+these shares is not passed on and not heard; it is nobody's fault, and sync brings it at
+its own pace. Authors that are in the journal have a share that newcomers cannot use up.
+
+Law: who keeps to the pace of experiments is always passed on, whoever floods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gossip.limits import AUTHOR, NEWCOMERS, RELAYED
+from gossip.meters import Meters
+from swarm.records import PeerId
+
+
+class Relay:
+    """
+    The shares of authors.
+
+    Args:
+        known: Authors of what is in the journal.
+    """
+
+    def __init__(self, known: Iterable[PeerId]) -> None:
+        self._known = set(known)
+        self._authors: Meters[PeerId] = Meters(AUTHOR)
+        self._newcomers: Meters[str] = Meters(NEWCOMERS)
+        self._all: Meters[str] = Meters(RELAYED)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing at all would be passed on now."""
+        return self._all.left("") < 1
+
+    def note(self, authors: Iterable[PeerId]) -> None:
+        """These authors have records in the journal."""
+        self._known.update(authors)
+
+    def takes(self, author: PeerId) -> bool:
+        """Whether one more valid record of an author is passed on; counts it if so."""
+        if author not in self._known and not self._newcomers.take(""):
+            return False
+        return self._authors.take(author) and self._all.take("")
