@@ -7,6 +7,9 @@ that comes back is found soon. Its addresses take turns; where one of them leads
 through a relay, each try ends with that. Who was only heard of and never answers
 is forgotten.
 
+A peer that was connected of late is tried every few seconds, however many others are
+there: a swarm that was split in two heals only if somebody looks across.
+
 Law: an unreachable peer is a sentence for the screen once, then silence and
 more tries; it is never an error of the node.
 """
@@ -28,7 +31,12 @@ ROUND_S = 2.0
 SAVE_EVERY_ROUNDS = 15
 FIRST_WAIT_S = 1.0
 MOST_WAIT_S = 300.0
-DIALS_AT_ONCE = 4
+DIALS_AT_ONCE = 8
+MISSED_FOR_S = 1800.0
+"""How long a peer that was connected is missed."""
+
+MISSED_AT_MOST = 8
+MISSED_WAIT_S = 5.0
 DIRECT_S = 3.0
 """How long a direct address may take where a relay waits behind it."""
 
@@ -97,6 +105,7 @@ class _Keeper:
         self._uniform = uniform
         self._targets: dict[str, _Target] = {}
         self._told: set[str] = set()
+        self._seen_at: dict[PeerId, float] = {}
 
     async def round(self) -> None:
         """Note who is connected and dial who should be and may be tried now."""
@@ -111,7 +120,10 @@ class _Keeper:
 
     def note_peers(self) -> None:
         """Write the connected peers into the book."""
+        now = trio.current_time()
         for peer in self._transport.peers():
+            self._seen_at.pop(peer, None)
+            self._seen_at[peer] = now
             self._book.note(peer, self._transport.addrs_of(peer), self._now_ms())
 
     def save(self) -> None:
@@ -126,16 +138,29 @@ class _Keeper:
     def _due(self) -> list[tuple[str, _Target]]:
         connected = set(self._transport.peers())
         wanted = [(join, (join,)) for join in self._joins if _peer_of(join) not in connected]
+        joined = {_peer_of(join) for join in self._joins}
+        wanted += [
+            (peer, self._book.entries[peer].addrs)
+            for peer in self._missed()
+            if peer in self._book.entries and peer not in joined
+        ]
         if len(connected) < ENOUGH_PEERS:
             wanted += self._acquaintances(connected, ENOUGH_PEERS - len(connected))
         now = trio.current_time()
         due: list[tuple[str, _Target]] = []
-        for name, addrs in wanted:
+        for name, addrs in dict(wanted).items():
             target = self._targets.setdefault(name, self._new_target(addrs))
             target.addrs = addrs
             if now >= target.next_at:
                 due.append((name, target))
         return due
+
+    def _missed(self) -> list[PeerId]:
+        """Peers that were connected of late and are not now, the latest first."""
+        connected, now = set(self._transport.peers()), trio.current_time()
+        self._seen_at = {peer: at for peer, at in self._seen_at.items() if now < at + MISSED_FOR_S}
+        gone = [peer for peer in reversed(self._seen_at) if peer not in connected]
+        return gone[:MISSED_AT_MOST]
 
     def _acquaintances(
         self, connected: set[PeerId], most: int
@@ -163,6 +188,8 @@ class _Keeper:
                 await self._try(target)
             except DialError as error:
                 wait_s = target.backoff.failed()
+                if _peer_of(name) in self._missed():
+                    wait_s = min(wait_s, MISSED_WAIT_S)
                 target.next_at = trio.current_time() + wait_s
                 if name in self._joins:
                     self._tell(name, f"{_sentence(error)} Trying again in the background.")

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import trio
 
+from gossip.asked import Asked
 from gossip.backoff import Backoff
 from gossip.message_id import claimed_id
 from gossip.ranges import WHOLE, Index, Part, Range, compare, key_of, rest
@@ -60,11 +61,10 @@ PIECES = (1, 64, 8, 8, 8, 8, 8, 8)
 MAX_CUT = 4096
 """Of more ranges than this that differ, all keys are listed."""
 MAX_RECORDS_PER_TURN = 20_000
-ASKED_LIMIT = 20_000
-ASK_AGAIN_S = 600.0
 REST_MOST_S = 300.0
 USELESS_AT_MOST = 64
 VISIT_AGAIN_S = 5.0
+PASSED_ON_TO = 8
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class Sync:
         self._turn_s = turn_s
         self._identify = identify
         self._uniform = uniform
-        self._asked = _Asked()
+        self._asked = Asked()
         self._due: OrderedDict[PeerId, None] = OrderedDict()
         self._wake = trio.Event()
         self._rest: dict[PeerId, tuple[float, Backoff]] = {}
@@ -147,6 +147,8 @@ class Sync:
         self._one_turn = trio.Lock()
         self._turn = trio.CancelScope()
         self._visited: dict[PeerId, float] = {}
+        self._got_from: PeerId | None = None
+        self._got = trio.Event()
         self._answers = Answers(store, scope, kinds, self._visit)
 
     async def run(self) -> None:
@@ -157,6 +159,7 @@ class Sync:
             self._call_on(peer)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pull_for_ever)
+            nursery.start_soon(self._pass_on_for_ever)
             async for event in events:
                 if event.connected:
                     self._call_on(event.peer)
@@ -323,6 +326,26 @@ class Sync:
                 turn = await self._take_turn(peer)
                 if turn.more:
                     self._call_on(peer)
+                elif turn.useful:
+                    self._got_from = peer
+                    self._got.set()
+
+    async def _pass_on_for_ever(self) -> None:
+        """
+        Whenever a turn brought something, ask other peers to pull from us.
+
+        What sync brings, gossip has missed: one by one, by chance, the nodes of a swarm
+        would have it after minutes; this way it goes from neighbour to neighbour.
+        """
+        while True:
+            await self._got.wait()
+            self._got = trio.Event()
+            others = [peer for peer in self._transport.peers() if peer != self._got_from]
+            others.sort(key=lambda _: self._uniform())
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep, VISIT_AGAIN_S)
+                for peer in others[:PASSED_ON_TO]:
+                    nursery.start_soon(self._invite, peer)
 
     def _round_s(self) -> float:
         return self._interval_s * (0.75 + 0.5 * self._uniform())
@@ -357,28 +380,3 @@ class Sync:
 
     def _new_backoff(self) -> Backoff:
         return Backoff(min(self._interval_s, 5.0), REST_MOST_S, self._uniform)
-
-
-class _Asked:
-    """
-    What we asked whom for, lately.
-
-    A record that we do not keep (refused, deferred, expired) stays missing; it
-    is not fetched again from the same peer every turn. Per peer, so that one
-    that serves garbage for an id does not hide the record of another.
-    """
-
-    def __init__(self) -> None:
-        self._at: OrderedDict[tuple[PeerId, bytes], float] = OrderedDict()
-
-    def add(self, peer: PeerId, keys: Sequence[bytes]) -> None:
-        now = trio.current_time()
-        for key in keys:
-            self._at[peer, key] = now
-            self._at.move_to_end((peer, key))
-        while len(self._at) > ASKED_LIMIT:
-            self._at.popitem(last=False)
-
-    def lately(self, peer: PeerId, key: bytes) -> bool:
-        at = self._at.get((peer, key))
-        return at is not None and trio.current_time() < at + ASK_AGAIN_S
