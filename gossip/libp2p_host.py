@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import psutil
@@ -41,6 +41,7 @@ from multiaddr import Multiaddr
 
 from gossip import fast
 from gossip.circuits import CircuitLimits
+from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
@@ -55,7 +56,7 @@ from gossip.transport import DialError, PeerId, TransportError, Verdict
 _log = logging.getLogger(__name__)
 
 MESHSUB = ("/meshsub/1.1.0", "/meshsub/1.0.0")
-CALL_PROTOCOL = "/research-swarm/sync/1.0.0"
+CALL_PROTOCOL = PROTOCOLS[SYNC]
 MAX_ADDRS_PER_PEER = 8
 CLOSE_S = 5.0
 
@@ -80,6 +81,9 @@ class Stream(Protocol):
         ...
 
 
+Answer = Callable[[Stream, PeerId], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What a host calls while it lives. None of these may wait, but ``answer``."""
@@ -87,10 +91,12 @@ class Hooks:
     verdict: Verdict
     deliver: Callable[[bytes, PeerId], None]
     connected: Callable[[PeerId, bool], None]
-    answer: Callable[[Stream, PeerId], Awaitable[None]]
+    answer: Answer
     dial_backs: DialBackDesk
     unreached: Callable[[], bool] = lambda: True
     """Whether no peer is known to have reached this node."""
+    answer_more: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
+    """Who answers on other protocols, by their names."""
 
 
 class Network:
@@ -136,7 +142,7 @@ class Network:
         """Stay reachable through relays while that is needed, until cancelled."""
         await self._circuits.keep_reserved()
 
-    async def open_stream(self, peer: PeerId) -> Stream:
+    async def open_stream(self, peer: PeerId, protocol: str = CALL_PROTOCOL) -> Stream:
         """
         A stream for one call to a connected peer.
 
@@ -146,7 +152,7 @@ class Network:
         if peer not in self.peers():
             raise TransportError(f"{peer} is not connected")
         try:
-            protocols = [TProtocol(CALL_PROTOCOL)]
+            protocols = [TProtocol(protocol)]
             return cast(Stream, await self._host.new_stream(ID.from_string(peer), protocols))
         except Exception as error:
             raise TransportError(f"no stream to {peer}: {error}") from error
@@ -212,7 +218,8 @@ async def open_network(
         message_id=message_id,
         limits=limits,
     )
-    host.set_stream_handler(TProtocol(CALL_PROTOCOL), _answering(hooks))
+    for protocol, answer in ({CALL_PROTOCOL: hooks.answer} | dict(hooks.answer_more)).items():
+        host.set_stream_handler(TProtocol(protocol), _answering(answer))
     answer_dial_backs(host, hooks.dial_backs)
     ends = Circuits(host, hooks.unreached)
     if circuits is not None:
@@ -283,11 +290,11 @@ async def _close_listeners(host: IHost) -> None:
             await listener.close()
 
 
-def _answering(hooks: Hooks) -> Callable[[INetStream], Awaitable[None]]:
-    async def answer(stream: INetStream) -> None:
-        await hooks.answer(cast(Stream, stream), str(stream.muxed_conn.peer_id))
+def _answering(answer: Answer) -> Callable[[INetStream], Awaitable[None]]:
+    async def handle(stream: INetStream) -> None:
+        await answer(cast(Stream, stream), str(stream.muxed_conn.peer_id))
 
-    return answer
+    return handle
 
 
 class _Comings:

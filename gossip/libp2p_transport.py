@@ -24,6 +24,7 @@ import trio
 from gossip.backoff import Backoff
 from gossip.calls import Desk, Duplex, FrameError, ask
 from gossip.circuits import CircuitLimits
+from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.identity import Identity
 from gossip.mailroom import Mailroom
@@ -145,7 +146,7 @@ class Libp2pTransport:
         self._pre_shared_key = pre_shared_key
         self._circuits = circuits
         self._now_ms = now_ms
-        self._desk = Desk()
+        self._desks = {desk: Desk() for desk in PROTOCOLS}
         self._dial_backs = DialBackDesk(now_ms)
         self._network: Network | None = None
         self._stop = trio.Event()
@@ -181,25 +182,27 @@ class Libp2pTransport:
         """Who comes and goes from now on."""
         return self.mail.events()
 
-    def serve(self, responder: Responder) -> None:
-        """Answer calls with ``responder`` from now on."""
-        self._desk.responder = responder
+    def serve(self, responder: Responder, desk: bytes = SYNC) -> None:
+        """Answer calls to a desk with ``responder`` from now on."""
+        self._desks[desk].responder = responder
 
-    async def call(self, peer: PeerId, request: bytes, timeout_s: float = 10.0) -> bytes:
-        """Ask a peer; see `gossip.transport.Transport.call`."""
+    async def call(
+        self, peer: PeerId, request: bytes, timeout_s: float = 10.0, desk: bytes = SYNC
+    ) -> bytes:
+        """Ask a peer at one of its desks; see `gossip.transport.Transport.call`."""
         if len(request) > MAX_REQUEST_BYTES:
             raise ValueError(f"a request of {len(request)} bytes; at most {MAX_REQUEST_BYTES}")
         try:
             with trio.fail_after(timeout_s):
-                return await self._call(peer, request)
+                return await self._call(peer, request, PROTOCOLS[desk])
         except trio.TooSlowError:
             raise CallError(f"{peer} did not answer within {timeout_s:g} s") from None
 
-    async def _call(self, peer: PeerId, request: bytes) -> bytes:
+    async def _call(self, peer: PeerId, request: bytes, protocol: str) -> bytes:
         stream: Duplex | None = None
         answered = False
         try:
-            stream = await self._up_network().open_stream(peer)
+            stream = await self._up_network().open_stream(peer, protocol)
             answer = await ask(stream, request)
             answered = True
             return answer
@@ -274,9 +277,10 @@ class Libp2pTransport:
             self._verdict,
             self.mail.deliver,
             self.mail.announce,
-            self._desk.answer,
+            self._desks[SYNC].answer,
             self._dial_backs,
             lambda: self.unreached(),
+            {PROTOCOLS[desk]: each.answer for desk, each in self._desks.items()},
         )
         listen_addresses(address.base for address in self._listen)
         peers: tuple[PeerId, ...] = ()

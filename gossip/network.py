@@ -19,12 +19,13 @@ import trio
 
 from gossip import peer_book
 from gossip.circuits import CircuitLimits
+from gossip.desks import TASK
 from gossip.discovery import Discovery
 from gossip.home import Home
 from gossip.identity import Identity
 from gossip.intake import Intake
 from gossip.journal import Journal
-from gossip.libp2p_transport import open_libp2p_transport
+from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.limits import OF_A_NODE
 from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
@@ -35,7 +36,7 @@ from gossip.outbox import Outbox
 from gossip.ports import ports_of_last_time
 from gossip.redial import keep_connected
 from gossip.relay import Relay
-from gossip.sealed_transport import TASK, open_sealed_transport, sealed_verdict
+from gossip.sealed_transport import SealedTransport, open_sealed_transport, sealed_verdict
 from gossip.signals import Signals
 from gossip.sync import Sync
 from gossip.task_desk import TaskDesk
@@ -58,6 +59,9 @@ RETENTION_SECONDS = 60.0
 NOTICES_SECONDS = 60.0
 MEMBERS_SECONDS = 5.0
 ALONE_SECONDS = 20.0
+
+
+Wire = Libp2pTransport | SealedTransport
 
 
 class Network:
@@ -150,8 +154,8 @@ class Network:
                 outbox=Outbox(per_second=self._settings.publish_per_second),
                 on_trouble=self.notices.trouble,
                 pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
-                now_ms=self._now_ms,
                 circuits=CircuitLimits() if self._settings.relay else None,
+                now_ms=self._now_ms,
             ) as plain,
             self._among_members(plain) as transport,
         ):
@@ -161,18 +165,25 @@ class Network:
             self._discovery = Discovery(
                 transport.peer_id,
                 self._book,
-                ways_of(self._settings, self._topic, transport, self.notices.trouble),
+                ways_of(
+                    self._settings,
+                    self._topic,
+                    transport,
+                    self._book,
+                    now_ms=self._now_ms,
+                    on_trouble=self.notices.trouble,
+                ),
                 on_trouble=self.notices.trouble,
                 uniform=random.random,
             )
             self._sync = self._synced_by(transport)
+            plain.unreached = lambda: not self.health.reached
             await self._drop_unkept()
             await self._tell_of_addrs()
             yield
-            plain.unreached = lambda: not self.health.reached
 
     @asynccontextmanager
-    async def _among_members(self, plain: Transport) -> AsyncGenerator[Transport]:
+    async def _among_members(self, plain: Libp2pTransport) -> AsyncGenerator[Wire]:
         """On a private topic, the members' transport on top of everybody's."""
         if self._topic.seal is None:
             yield plain

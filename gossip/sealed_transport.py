@@ -21,6 +21,7 @@ import trio
 
 from gossip import sealed
 from gossip.backoff import Backoff
+from gossip.desks import GREETING, SYNC
 from gossip.mailroom import Mailroom
 from gossip.outbox import Outbox
 from gossip.sealed import SEAL_BYTES, Seal, SealError
@@ -41,8 +42,6 @@ _log = logging.getLogger(__name__)
 
 GREET_S = 10.0
 GREET_AGAIN_S = 60.0
-_GREETING, _SYNC, TASK = b"\x00", b"\x01", b"\x02"
-"""The first byte of a question: whom it is for."""
 
 
 class NotAMemberError(Exception):
@@ -151,12 +150,12 @@ class SealedTransport:
         """Which members come and go from now on."""
         return self.mail.events()
 
-    def serve(self, responder: Responder, desk: bytes = _SYNC) -> None:
+    def serve(self, responder: Responder, desk: bytes = SYNC) -> None:
         """Answer members' calls to a desk with ``responder`` from now on."""
         self._responders[desk] = responder
 
     async def call(
-        self, peer: PeerId, request: bytes, timeout_s: float = 10.0, desk: bytes = _SYNC
+        self, peer: PeerId, request: bytes, timeout_s: float = 10.0, desk: bytes = SYNC
     ) -> bytes:
         """
         Ask a connected peer at one of its desks; see `gossip.transport.Transport.call`.
@@ -205,7 +204,7 @@ class SealedTransport:
         try:
             while peer in self._inner.peers() and peer not in self._members:
                 try:
-                    await self._ask(peer, _GREETING, GREET_S)
+                    await self._ask(peer, GREETING, GREET_S)
                 except CallError as error:
                     _log.debug("%s has not proved to be a member: %s", peer, error)
                     await trio.sleep(backoff.failed())
@@ -234,7 +233,7 @@ class SealedTransport:
         except SealError as error:
             raise NotAMemberError(f"{peer} asked without the topic's current key") from error
         self._prove(peer)
-        answer = b"" if said == _GREETING else await self._respond(peer, said)
+        answer = b"" if said == GREETING else await self._respond(peer, said)
         if len(answer) > MAX_RESPONSE_BYTES - SEAL_BYTES:
             raise ValueError(f"an answer of {len(answer)} bytes; at most {MAX_RESPONSE_BYTES}")
         return self._seal.seal(answer, sealed.answer(peer, self.peer_id, request))

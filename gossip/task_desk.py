@@ -12,7 +12,8 @@ from typing import cast
 
 import trio
 
-from gossip.sealed_transport import TASK, SealedTransport
+from gossip.desks import TASK
+from gossip.sealed_transport import SealedTransport
 from gossip.transport import CallError, PeerId
 from swarm.canonical import CanonicalError, pack, unpack
 from swarm.task_package import MAX_PACKAGE_BYTES

@@ -9,25 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gossip import dnsaddr
+from gossip.desks import Desks
 from gossip.discovery import Named, Way
 from gossip.dnsaddr import DnsNames
+from gossip.exchange import Exchange
 from gossip.mdns import Mdns
+from gossip.peer_book import PeerBook
 from gossip.topics import Topic
-from gossip.transport import Transport
 from swarm.settings import NetworkSettings
 
 
 def ways_of(
     settings: NetworkSettings,
     topic: Topic,
-    transport: Transport,
+    desks: Desks,
+    book: PeerBook,
+    *,
+    now_ms: Callable[[], int],
     on_trouble: Callable[[str], None],
 ) -> list[Way]:
     """
     The ways to go, those of which a person knows most first.
 
     Args:
-        transport: Where this node listens.
+        desks: The transport, among members on a private topic.
+        book: Whom this node has met.
+        now_ms: The wall clock, Unix epoch milliseconds.
         on_trouble: Told in one sentence what does not work.
     """
     bootstrap, names = split(settings.bootstrap_peers)
@@ -36,11 +43,12 @@ def ways_of(
         Named("invite", topic.addrs),
         Named("join", joined),
         Named("bootstrap", bootstrap),
+        Exchange(desks, book, now_ms),
     ]
     if names or more_names:
         ways.append(DnsNames((*names, *more_names), on_trouble))
     if settings.mdns:
-        ways.append(Mdns(topic.dht_key, lambda: transport.listen_addrs))
+        ways.append(Mdns(topic.dht_key, lambda: desks.listen_addrs))
     return ways
 
 

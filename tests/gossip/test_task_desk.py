@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+from gossip.desks import TASK
 from gossip.memory_transport import MemoryNetwork
 from gossip.sealed import Seal
-from gossip.sealed_transport import TASK, SealedTransport, open_sealed_transport
+from gossip.sealed_transport import SealedTransport, open_sealed_transport
 from gossip.task_desk import PIECE_BYTES, TaskDesk, fetch_package
 from gossip.transport import CallError, PeerId
 from swarm.canonical import pack
