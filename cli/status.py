@@ -10,7 +10,6 @@ from cli.hints import PUBLIC_TOPIC, program, spelled, starting
 from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
-from experiments.proposers.llm_budget import read_account
 
 
 def status(root: Path, *, as_json: bool) -> None:
@@ -75,11 +74,21 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
         rows["nickname"] = plain(snapshot.nickname)
     if snapshot.watch:
         rows["watch"] = plain(snapshot.watch)
-    if (account := read_account(snapshot.home.llm)) is not None:
-        rows["llm"] = f"{plain(account.model)}, {account.words(time.time_ns() // 1_000_000)}"
+    if asked := _asked(snapshot.home.llm):
+        rows["llm"] = asked
     if snapshot.now:
         rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
     return rows
+
+
+def _asked(account: Path) -> str:
+    """What a language model was asked today; "" where none ever was."""
+    if not account.exists():
+        return ""
+    from experiments.proposers.llm_budget import read_account
+
+    found = read_account(account)
+    return f"{plain(found.model)}, {found.words(time.time_ns() // 1_000_000)}" if found else ""
 
 
 def _state(snapshot: Snapshot) -> Text:

@@ -44,6 +44,9 @@ class LlmProposer:
 
     Args:
         excluded: Families that the person does not want, whose knobs stay as they are.
+
+    Attributes:
+        given: How many ideas have been proposed.
     """
 
     name = NAME
@@ -51,6 +54,7 @@ class LlmProposer:
     def __init__(self, excluded: Collection[str] = ()) -> None:
         self._excluded = frozenset(excluded)
         self._ready: list[LlmIdea] = []
+        self.given = 0
         self._may_run, self._can_be_told = MayRun(), CanBeTold()
 
     def take(self, situation: Situation, answer: Answer) -> TreeHash:
@@ -100,6 +104,7 @@ class LlmProposer:
         if not found:
             return None
         idea = found[0]
+        self.given += 1
         return hypothesis(
             situation,
             idea.tree,

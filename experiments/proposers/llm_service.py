@@ -99,7 +99,8 @@ class LlmService:
         self._report = report
         self._budget = budget_of(settings.llm, paths.account, swarm.now_ms)
         self._told = self._fault = ""
-        self._refusals = 0
+        self._refusals = self._finished = 0
+        self._full: tuple[int, int] | None = None
         self._failed: Hypothesis | None = None
         self._log = self._outcome = ""
         self._repairs: set[TreeHash] = set()
@@ -121,6 +122,7 @@ class LlmService:
 
     def finished(self, hypothesis: Hypothesis, measured: Measured) -> None:
         """Hear what came of an experiment; one of the model's that did not run is repaired."""
+        self._finished += 1
         if hypothesis.proposer != NAME or measured.outcome not in REPAIRABLE:
             return
         if hypothesis.tree not in self._repairs:
@@ -141,10 +143,14 @@ class LlmService:
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _keep_ready(self, endpoint: Endpoint, look: Callable[[], Situation]) -> None:
-        """Ask once, if an idea is wanted."""
+        """Ask once, if an idea is wanted; to look takes a while, so only if one may be."""
+        stirred = self._finished, self.proposer.given
+        if stirred == self._full:
+            return
         situation = look()
         failure = self._to_repair(situation)
         if failure is None and self.proposer.waiting(situation) >= READY:
+            self._full = stirred
             return
         self._failed = None
         reply = await self._ask(endpoint, self._question(situation, failure))
