@@ -109,7 +109,7 @@ class LlmSettings(_Section):
     Any endpoint that speaks OpenAI's chat completions: Ollama, llama.cpp, vLLM, OpenAI.
     """
 
-    base_url: str = Field(default="", max_length=512, pattern=r"^(https?://[^\s/]\S*)?$")
+    base_url: str = Field(default="", max_length=512, pattern=r"^(https?://[^\s/@]+(/[^\s@]*)?)?$")
     model: str = Field(default="", max_length=200, pattern=r"^[^\s\x00-\x1f]*$")
     api_key_env: str = Field(default="", max_length=64, pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")
     """The environment variable that holds the key; never the key itself. "": none is sent."""

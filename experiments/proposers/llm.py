@@ -11,6 +11,7 @@ once when it comes and once more whenever it is offered.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from experiments.proposers import Situation, hypothesis
@@ -85,13 +86,14 @@ class LlmProposer:
         return idea.key
 
     def waiting(self, situation: Situation) -> int:
-        """How many ideas are ready for this champion; all others are dropped."""
+        """How many ideas are ready; those for another champion are made for it, or dropped."""
         base = tree_hash(situation.champion.tree)
-        self._ready = [
-            idea
-            for idea in self._ready
-            if idea.base == base and not situation.tried(base, idea.key)
-        ]
+        left = [idea for idea in self._ready if not situation.tried(idea.base, idea.key)]
+        self._ready = [idea for idea in left if idea.base == base]
+        for idea in left:
+            if idea.base != base:
+                with suppress(AnswerError):
+                    self.take(situation, idea.answer)
         return len(self._ready)
 
     def families(self, situation: Situation) -> Collection[str]:

@@ -2,8 +2,8 @@
 Asking a language model in the background, so that research never waits for it.
 
 While a node researches, this keeps a few ideas ready for what it builds on. It asks one
-question at a time, within the day's budget; an answer that came too late is made for the
-new champion if it fits there, or else dropped. An idea of its that did not run is given
+question at a time, within the day's budget; an idea that is overtaken is made for the new
+champion if it fits there, or else dropped. An idea of its that did not run is given
 back once, with the end of its log.
 
 Law: with no model, no network, no budget or with nonsense for answers, a node does just

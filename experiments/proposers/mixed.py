@@ -20,7 +20,7 @@ KNOBS_PER_REVISIT = 3.0
 """How often a family's knobs are turned anew for each time that a discard comes up again."""
 
 LLM_WEIGHT = 12.0
-"""A model's ideas are few, dear, and stale once the champion changes: they come first."""
+"""A model's ideas are few, dear, and may not fit the next champion: they come first."""
 
 
 class MixedProposer:
