@@ -52,8 +52,8 @@ class Weather:
         """Seconds that a packet takes, or None if it is lost."""
         if self.groups.get(sender, 0) != self.groups.get(receiver, 0):
             return None
-        ends = [self.slow.get(node, (self.delay_s, self.loss)) for node in (sender, receiver)]
-        delay_s, loss = max(ends)
+        ends = [self.slow.get(node) for node in (sender, receiver)]
+        delay_s, loss = next((each for each in ends if each), (self.delay_s, self.loss))
         return None if random.random() < loss else delay_s
 
     def change(self, asked: dict[str, object]) -> None:

@@ -29,7 +29,7 @@ from gossip.asked import Asked
 from gossip.backoff import Backoff
 from gossip.message_id import claimed_id
 from gossip.ranges import WHOLE, Index, Part, Range, compare, key_of, rest
-from gossip.sync_answers import Answers, Store
+from gossip.sync_answers import INDEX_AGE_S, Answers, Store
 from gossip.sync_messages import (
     MAX_KEYS,
     MAX_PARTS,
@@ -340,6 +340,7 @@ class Sync:
         while True:
             await self._got.wait()
             self._got = trio.Event()
+            await trio.sleep(INDEX_AGE_S)
             others = [peer for peer in self._transport.peers() if peer != self._got_from]
             others.sort(key=lambda _: self._uniform())
             async with trio.open_nursery() as nursery:

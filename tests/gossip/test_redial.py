@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import trio
@@ -10,7 +11,7 @@ import trio.testing
 from gossip.identity import new_identity
 from gossip.memory_transport import MemoryNetwork
 from gossip.peer_book import PeerBook
-from gossip.redial import keep_connected
+from gossip.redial import MISSED_FOR_S, MISSED_WAIT_S, keep_connected
 from gossip.transport import DialError, PeerId
 from tests.gossip.waiting import until
 
@@ -93,3 +94,43 @@ async def test_what_cannot_be_reached_is_told_in_whole_sentences(
             on_trouble=told.append,
         )
     assert told == ["cannot reach it. Trying again in the background."]
+
+
+class Met(Unreachable):
+    """A transport with ten peers and one more; of that one no dial succeeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = [new_identity(bytes([seed]) * 32).peer_id for seed in range(1, 12)]
+
+    def peers(self) -> tuple[PeerId, ...]:
+        return tuple(self.there)
+
+    def addrs_of(self, peer: PeerId) -> tuple[str, ...]:
+        return (f"/ip4/192.0.2.1/tcp/4001/p2p/{peer}",)
+
+
+async def test_a_peer_that_was_there_is_missed_by_who_has_enough_others(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """Or a swarm that was split in two would never be whole again."""
+    transport, book = Met(), PeerBook(tmp_path / "peers.json")
+
+    async def lose_one() -> None:
+        await trio.sleep(30)
+        assert transport.dialled == []
+        transport.there.pop()
+
+    with trio.move_on_after(7200):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lose_one)
+            await keep_connected(
+                transport,  # pyright: ignore[reportArgumentType] - only what redialling uses
+                book,
+                [],
+                now_ms=lambda: 1,
+                on_trouble=lambda sentence: None,
+            )
+    times = [at for at, _ in transport.dialled]
+    assert max(after - before for before, after in pairwise([30, *times])) < 3 * MISSED_WAIT_S
+    assert MISSED_FOR_S - 60 < times[-1] < MISSED_FOR_S + 60, "and then given up"

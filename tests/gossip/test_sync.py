@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import pairwise
 
 import pytest
 import trio
@@ -343,3 +344,18 @@ async def test_another_scope_is_not_answered(autojump_clock: Clock) -> None:
         await transport.dial("/memory/p2p/here")
         assert (await sync.pull("here")).fetched == 0
         assert there.kept == {}
+
+
+async def test_what_sync_brings_goes_on_to_neighbours_at_once(autojump_clock: Clock) -> None:
+    """Along a line of five that would else ask each other once in a thousand seconds."""
+    network, names = MemoryNetwork(), "abcde"
+    shelves = {name: Shelf(wins(1)) for name in names}
+    async with AsyncExitStack() as stack:
+        for name in names:
+            await stack.enter_async_context(node(network, name, shelves[name], 1000.0))
+        for one, other in pairwise(names):
+            network.link(one, other)
+        await trio.sleep(60)
+        await stack.enter_async_context(node(network, "late", Shelf(wins(2)), 1000.0))
+        network.link("late", "a")
+        await until(lambda: all(len(shelf.kept) == 2 for shelf in shelves.values()))
