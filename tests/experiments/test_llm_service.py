@@ -159,12 +159,13 @@ async def test_a_bad_answer_is_told_once_and_costs_an_idea(
     tmp_path: Path, step: Step, said: str
 ) -> None:
     """And the next is asked all the same."""
-    with serving(step, step, step, good()) as script:
-        async with desk_of(script, tmp_path, timeout_seconds=1) as desk:
+    before, seconds = ([step], 1) if step.seconds else ([step] * 3, 30)
+    with serving(*before, good()) as script:
+        async with desk_of(script, tmp_path, timeout_seconds=seconds) as desk:
             await until(desk.families)
     assert [said in told for told in desk.told].count(True) == 1, desk.told
     assert said in desk.told[0]
-    assert len(script.asked) >= 4
+    assert len(script.asked) > len(before)
 
 
 async def test_where_nothing_answers_the_node_does_without(tmp_path: Path) -> None:
