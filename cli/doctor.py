@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from cli.finding import Finding, line
+from cli.finding import Finding, document, line
 from cli.hints import spelled
 from cli.isolation import isolation_findings
-from cli.output import console, size
+from cli.output import console, print_json, size
 from cli.settings_file import SettingsError, load_settings
 from cli.text import plain
 from experiments.hardware import remembered
@@ -31,13 +31,17 @@ ENOUGH_DISK_BYTES = 1024**3
 _CHECKED_BYTES = 256 * 1024**2
 
 
-def doctor(root: Path) -> int:
+def doctor(root: Path, *, as_json: bool) -> int:
     """
-    Look at the machine and the home, and say what was found.
+    Look at the machine and the home, and say what was found, as JSON if wanted.
 
     Returns:
         The exit status: 1 when something that a node needs is missing.
     """
+    if as_json:
+        findings = list(examine(Home(root)))
+        print_json({"findings": [document(finding) for finding in findings]})
+        return int(any(finding.level == "missing" for finding in findings))
     screen = console()
     worst = 0
     for finding in examine(Home(root)):

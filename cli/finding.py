@@ -35,6 +35,17 @@ class Finding:
     details: tuple[tuple[str, str], ...] = ()
 
 
+def document(finding: Finding) -> dict[str, object]:
+    """The finding as `--json` shows it."""
+    return {
+        "level": finding.level,
+        "subject": finding.subject,
+        "words": finding.words,
+        "fix": finding.fix,
+        "details": dict(finding.details),
+    }
+
+
 def line(finding: Finding) -> Text:
     """The finding on one line, with details and fix below it."""
     sign, style = _SIGNS[finding.level]

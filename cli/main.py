@@ -252,11 +252,19 @@ def verify(
 
 
 @app.command()
-def doctor(home: HomeOption = None) -> None:
+def doctor(
+    home: HomeOption = None,
+    network: Annotated[
+        bool, typer.Option("--network", help="Whether peers reach this node, and if not, why.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """What this machine can do, what is missing, and how to get it."""
     from cli.doctor import doctor
+    from cli.network_doctor import network_doctor
 
-    raise typer.Exit(doctor(home_root(home)))
+    look = network_doctor if network else doctor
+    raise typer.Exit(look(home_root(home), as_json=as_json))
 
 
 @app.command()

@@ -160,7 +160,9 @@ class Network:
             self._among_members(plain) as transport,
         ):
             self._transport = transport
-            self.health = NetworkHealth(transport.peers, plain.dial_back, self._now_ms)
+            self.health = NetworkHealth(
+                transport.peers, plain.dial_back, self._now_ms, self._wanted
+            )
             self._book = peer_book.load(self._home.peer_book(self._topic.label))
             self._discovery = Discovery(
                 transport.peer_id,

@@ -50,6 +50,7 @@ class NetworkHealth:
         peers: The peers connected now.
         ask_back: Asks one of them.
         now_ms: The wall clock, Unix epoch milliseconds.
+        entrances: The addresses this node was told to begin with; only told.
         uniform: Draws a float in [0, 1), to choose whom to ask.
     """
 
@@ -58,11 +59,13 @@ class NetworkHealth:
         peers: Callable[[], Sequence[PeerId]],
         ask_back: AskBack,
         now_ms: Callable[[], int],
+        entrances: Sequence[str] = (),
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._peers = peers
         self._ask_back = ask_back
         self._now_ms = now_ms
+        self._entrances = list(entrances[:MAX_SHOWN])
         self._uniform = uniform
         self._began_s = trio.current_time()
         self._first_peer_s: float | None = None
@@ -107,6 +110,7 @@ class NetworkHealth:
         peers = self._peers()
         return {
             "up_seconds": round(now_s - self._began_s, 1),
+            "entrances": self._entrances,
             "connected": list(peers[:MAX_SHOWN]),
             "first_peer_seconds": _rounded(self._first_peer_s),
             "first_record_seconds": _rounded(self._first_record_s),
