@@ -39,7 +39,7 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
-from gossip import fast
+from gossip import dead_links, fast
 from gossip.circuits import CircuitLimits
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
@@ -206,6 +206,7 @@ async def open_network(
     """
     _let_logs_through()
     fast.apply()
+    dead_links.apply()
     host = _new_host(identity, limits, pre_shared_key)
     guard_host(host, limits)
     router = new_router(MESHSUB, limits.heartbeat_s)

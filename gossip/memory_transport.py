@@ -54,7 +54,7 @@ class MemoryNetwork:
         self.loss = loss
         self._uniform = uniform
         self._nodes: dict[PeerId, MemoryTransport] = {}
-        self._links: set[Link] = set()
+        self._links: dict[PeerId, set[PeerId]] = {}
         self._cut: set[Link] = set()
 
     @asynccontextmanager
@@ -71,6 +71,7 @@ class MemoryNetwork:
             self, peer_id, topic, verdict, Outbox() if outbox is None else outbox
         )
         self._nodes[peer_id] = node
+        self._links[peer_id] = set()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(node.mail.outbox.drain, node.spread)
             node.nursery = nursery
@@ -92,7 +93,7 @@ class MemoryNetwork:
 
     def linked(self, peer: PeerId) -> tuple[PeerId, ...]:
         """The nodes that one node is connected to."""
-        return tuple(sorted(end for link in self._links if peer in link for end in link - {peer}))
+        return tuple(sorted(self._links.get(peer, ())))
 
     def node(self, peer: PeerId) -> MemoryTransport | None:
         """A node that runs now."""
@@ -103,8 +104,9 @@ class MemoryNetwork:
         link = frozenset((one, other))
         if link in self._cut or not link <= self._nodes.keys():
             return False
-        if link not in self._links:
-            self._links.add(link)
+        if other not in self._links[one]:
+            self._links[one].add(other)
+            self._links[other].add(one)
             self._nodes[one].mail.announce(other, True)
             self._nodes[other].mail.announce(one, True)
         return True
@@ -114,17 +116,15 @@ class MemoryNetwork:
         return self._uniform() < self.loss
 
     def _unlink(self, one: PeerId, other: PeerId) -> None:
-        link = frozenset((one, other))
-        if link in self._links:
-            self._links.remove(link)
-            for end in link & self._nodes.keys():
-                (gone,) = link - {end}
+        for end, gone in ((one, other), (other, one)):
+            if gone in self._links.get(end, ()):
+                self._links[end].remove(gone)
                 self._nodes[end].mail.announce(gone, False)
 
     def _remove(self, peer: PeerId) -> None:
         for other in self.linked(peer):
             self._unlink(peer, other)
-        del self._nodes[peer]
+        del self._nodes[peer], self._links[peer]
 
 
 class MemoryTransport:
