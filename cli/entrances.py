@@ -21,6 +21,7 @@ from swarm.reach import WIDEST_FIRST, scope_of
 
 Came = Literal["answers", "refuses", "silent", "no such name", "empty name", "no address"]
 
+_BEST_FIRST: tuple[Came, ...] = ("answers", "refuses", "silent", "no such name")
 MOST = 16
 CONNECT_S = 3.0
 LOOK_UP_S = 5.0
@@ -83,8 +84,10 @@ async def _try_name(name: dnsaddr.DnsAddress) -> Came:
     if not found:
         return "empty name"
     tried = {each.came for each in await _try_all(list(found[:MOST]))}
-    best: tuple[Came, ...] = ("answers", "refuses", "silent", "no such name")
-    return next((came for came in best if came in tried), "no address")
+    for best in _BEST_FIRST:
+        if best in tried:
+            return best
+    return "no address"
 
 
 async def _connect(address: Address) -> Came:
