@@ -151,7 +151,7 @@ class Commanded:
             line
             for line in lines
             if any(sign in line for sign in UNHEALTHY)
-            and not any(sign in line for sign in NOBODY_THERE)
+            and (OF_A_PEER not in line or "Traceback" in line)
         ]
 
     def _ended(self, within_s: float) -> int:
@@ -164,8 +164,8 @@ class Commanded:
 
 
 UNHEALTHY = ("Traceback", '"level": "error"', '"level": "critical"', "the network broke")
-NOBODY_THERE = ("libp2p.transport.tcp", "Failed to open stream")
-"""What the library says, as an error, of a peer that was killed or does not answer."""
+OF_A_PEER = '"logger": "libp2p'
+"""The library says, as an error, that a peer that was killed does not answer."""
 
 
 @contextmanager

@@ -25,6 +25,9 @@ NEWCOMERS = Allowance(16, 2)
 RELAYED = Allowance(100, 20)
 """Records of all authors together; as above."""
 
+SIGNALS = Allowance(128, 16)
+"""Signals that a node passes on: in a very large swarm each hears of its own corner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import trio
 
 from gossip.identity import Identity
+from gossip.limits import SIGNALS
+from gossip.meters import Meters
 from swarm.heard import LEAST_GAP_MS, Heard
 from swarm.signals import (
     MAX_IDEAS,
@@ -71,6 +73,7 @@ class Signals:
         self._refused = refused
         self._now_ms = now_ms
         self._heard = Heard()
+        self._passed: Meters[str] = Meters(SIGNALS)
         self._ideas: tuple[Idea, ...] = ()
         self._changed = trio.Event()
 
@@ -80,7 +83,8 @@ class Signals:
             signal = validate_signal(data, self._scope)
         except InvalidSignal:
             return False
-        return self._heard.is_news(signal, self._now_ms()) or None
+        news = self._heard.is_news(signal, self._now_ms())
+        return (news and self._passed.take("")) or None
 
     def offer(self, data: bytes, sender: str) -> None:
         """Hear what a peer sent; never raises for what it is."""
