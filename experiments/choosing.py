@@ -20,6 +20,7 @@ from experiments.outside import Swarm
 from experiments.priors import load_priors
 from experiments.proposers import Champion, Proposer, Situation
 from experiments.proposers.known import foldable_wins
+from experiments.proposers.llm import NAME as MODEL
 from experiments.welcome import Welcome
 from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
@@ -32,6 +33,9 @@ from swarm.settings import SearchSettings
 from swarm.strategy import Choice, choose
 from swarm.task import Task
 from swarm.tree import tree_hash
+
+MODEL_SHARE = 0.25
+"""Of the choices, those that go to what a language model has ready, whatever its family."""
 
 
 class Chooser:
@@ -149,7 +153,8 @@ class Chooser:
         evidence = evidence_of(situation.trials, self._standpoint(champion))
         prior, fold_share = self._prior(), self._search.fold_share
         while offers:
-            choice = choose(offers, evidence, prior, fold_share=fold_share, uniform=self._uniform)
+            wanted = self._of_a_model(offers) or offers
+            choice = choose(wanted, evidence, prior, fold_share=fold_share, uniform=self._uniform)
             proposer = offers[choice.family]
             shown = self._shown_to(proposer, situation)
             if (hypothesis := proposer.propose(shown, choice.family)) is not None:
@@ -157,6 +162,11 @@ class Chooser:
                 return hypothesis, choice.why
             del offers[choice.family]
         return None
+
+    def _of_a_model(self, offers: dict[str, Proposer]) -> dict[str, Proposer]:
+        """The families in which a model has ideas, for its share of the choices; or none."""
+        asked = {family: each for family, each in offers.items() if each.name == MODEL}
+        return asked if asked and self._uniform() < MODEL_SHARE else {}
 
     def _sweep(
         self, shown: Situation, proposer: Proposer, choice: Choice, first: Hypothesis

@@ -81,7 +81,7 @@ class LlmProposer:
         idea = LlmIdea(tree_hash(champion), tree_hash(tree), tree, answer)
         known = {(each.base, each.key) for each in self._ready}
         if (idea.base, idea.key) in known or situation.tried(idea.base, idea.key):
-            raise AnswerError("that change has been tried already")
+            raise AnswerError("that change was tried already, or waits for its turn")
         self._ready.append(idea)
         return idea.key
 
@@ -95,6 +95,10 @@ class LlmProposer:
                 with suppress(AnswerError):
                     self.take(situation, idea.answer)
         return len(self._ready)
+
+    def titles(self) -> Sequence[str]:
+        """What the ideas that are ready are called."""
+        return [idea.answer.title for idea in self._ready]
 
     def families(self, situation: Situation) -> Collection[str]:
         """The families of ideas that are ready."""

@@ -88,6 +88,7 @@ class Surroundings:
         board: What is known of all wins, as this node sees it.
         titles: Of these wins.
         excluded: Families that the person does not want.
+        waiting: Titles of the model's ideas that wait for their turn.
         fault: Why the answer before could not be used; "" if it could.
         failure: What is to be repaired, if anything.
     """
@@ -97,6 +98,7 @@ class Surroundings:
     board: Sequence[Finding]
     titles: Callable[[Finding], str]
     excluded: Collection[str] = ()
+    waiting: Sequence[str] = ()
     fault: str = ""
     failure: Failure | None = None
 
@@ -161,6 +163,7 @@ def _parts(situation: Situation, around: Surroundings, fence: str) -> Iterator[s
     yield data("wins that are not in the script yet", "\n".join(_wins(situation)))
     yield data("experiments on this node, latest last", "\n".join(_tried(situation, own=True)))
     yield data("experiments of peers, latest last", "\n".join(_tried(situation, own=False)))
+    yield data("your ideas that wait for their turn", "\n".join(map(_line, around.waiting)))
     if around.failure is not None:
         yield data("your idea that failed", _failed(around.failure))
         yield (
@@ -169,7 +172,7 @@ def _parts(situation: Situation, around: Surroundings, fence: str) -> Iterator[s
         )
     else:
         yield data("why your last answer could not be used", "\n".join(plain_lines(around.fault)))
-        yield "Propose one change that has not been tried."
+        yield "Propose one change that has not been tried and is not waiting."
 
 
 def _task(situation: Situation, around: Surroundings) -> str:

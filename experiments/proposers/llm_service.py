@@ -177,6 +177,7 @@ class LlmService:
             board=self._opinions.mine(),
             titles=self._title,
             excluded=self._excluded,
+            waiting=self.proposer.titles(),
             fault=self._fault,
             failure=failure,
         )

@@ -19,9 +19,6 @@ from swarm.hypothesis import Hypothesis
 KNOBS_PER_REVISIT = 3.0
 """How often a family's knobs are turned anew for each time that a discard comes up again."""
 
-LLM_WEIGHT = 12.0
-"""A model's ideas are few, dear, and may not fit the next champion: they come first."""
-
 
 class MixedProposer:
     """
@@ -54,14 +51,16 @@ class MixedProposer:
 
 
 def every_proposer(llm: Proposer | None = None) -> tuple[Proposer, ...]:
-    """All proposers that need nothing but this machine, and one that asks a model if there is."""
-    asked = [] if llm is None else [(llm, LLM_WEIGHT)]
+    """
+    All proposers that need nothing but this machine, and one that asks a model if there is.
+
+    In a family in which the model has an idea, that comes first: its ideas are few and dear.
+    """
     own_ideas = MixedProposer(
         [
-            *asked,
             (KnobProposer(), KNOBS_PER_REVISIT),
             (RevisitProposer(), 1.0),
             (SimplifyProposer(), KNOBS_PER_REVISIT),
         ]
     )
-    return own_ideas, FoldProposer()
+    return own_ideas, FoldProposer(), *([] if llm is None else [llm])

@@ -89,7 +89,7 @@ PROPOSERS: Mapping[str, Callable[[], Proposer]] = {
     "simplify": SimplifyProposer,
     "revisit": RevisitProposer,
     "llm": AnsweredLlm,
-    "mixed": lambda: every_proposer(AnsweredLlm())[0],
+    "mixed": lambda: every_proposer()[0],
 }
 TASKS = (load_task("quick").task, load_task(TOY).task)
 EXTRA = b"\n\ndef nobody_calls_this(x):\n" + b"    x = [x * 2 for x in range(9) if x]\n" * 40

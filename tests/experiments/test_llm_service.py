@@ -21,7 +21,6 @@ from experiments.proposers.mixed import every_proposer
 from experiments.research import Research
 from experiments.task_folder import load_task
 from swarm import events
-from swarm.bounds import Bounds, KnobBounds
 from swarm.cid import cid_of
 from swarm.diff import apply_diff
 from swarm.hypothesis import Hypothesis
@@ -136,6 +135,7 @@ async def test_a_few_ideas_are_kept_ready_and_no_more_is_asked(tmp_path: Path) -
             await until(lambda: desk.service.proposer.waiting(desk.situation) == READY)
             await trio.sleep(0.3)
         assert len(script.asked) == READY
+        assert fenced(script.told(1), "A small shift"), "so that it is not proposed again"
 
 
 @pytest.mark.parametrize(
@@ -388,19 +388,3 @@ async def test_an_idea_of_a_model_is_measured_kept_and_published(tmp_path: Path)
     [win] = [record for record in lab.published if isinstance(record, Win)]
     assert win.proposer == "llm" and win.rationale == "It starts nearer to the best place."
     assert [hypothesis.proposer for hypothesis, _ in ended] == ["llm"]
-
-
-def test_bounds_are_told_to_the_model() -> None:
-    from experiments.proposers.llm_prompt import Surroundings, question
-
-    task = toy().task
-    bounds = Bounds({"SHIFT": KnobBounds(exclude=True), "SLOPE": KnobBounds(low=0.5)})
-    place = Situation(
-        task, Champion(None, task.baseline, None), (), False, lambda b, t: False, lambda: 0.5,
-        bounds=bounds,
-    )  # fmt: skip
-    around = Surroundings("", "", (), lambda finding: "", excluded=("batch",))
-    [system, user] = [each["content"] for each in question(place, around, "f" * 16)]
-    assert "SHIFT: stays as it is" in user and "only low 0.5" in user
-    assert "only values in its settings block may change" in user
-    assert "batch" not in system and "norm" in system

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from experiments.choosing import Chooser
 from experiments.history import History
 from experiments.memory import Memory
 from experiments.opinions import Opinions
-from experiments.proposers import Champion
+from experiments.proposers import Champion, Proposer
 from experiments.proposers.knobs import KnobProposer
 from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Spending
@@ -25,13 +26,19 @@ FAMILIES = {"learning_rate", "init", "width_depth"}
 
 
 def chooser_of(
-    folder: Path, lab: Lab, *, hardware_class: str = "cpu-laptop", workers: int = 1, seed: int = 1
+    folder: Path,
+    lab: Lab,
+    *,
+    hardware_class: str = "cpu-laptop",
+    workers: int = 1,
+    seed: int = 1,
+    proposers: Sequence[Proposer] = (),
 ) -> Chooser:
-    """The chooser of a node on the toy task with the knobs proposer alone."""
+    """The chooser of a node on the toy task, with the knobs proposer alone or with these."""
     return Chooser(
         lab.task,
         History(folder / f"history{seed}.sqlite", lab.task.id),
-        (KnobProposer(),),
+        proposers or (KnobProposer(),),
         lab,
         Memory(lab, lab.task.baseline),
         replace(lab.author, hardware_class=hardware_class),
