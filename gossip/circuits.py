@@ -22,6 +22,20 @@ from gossip.transport import PeerId
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """
+    What a node knows of where it is, by what peers told it.
+
+    Attributes:
+        is_reached: Whether one of them reached a port it listens on.
+        seen_at: The IP addresses that they saw it at.
+    """
+
+    is_reached: bool = False
+    seen_at: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitLimits:
     """
     Of one relay.

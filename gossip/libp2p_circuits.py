@@ -8,7 +8,6 @@ same encryption, same proof of who is there.
 
 Law: only a relay that holds a reservation of ours may lead anybody here, and so many
 at a time. Addresses that a relay tells of itself are read strictly, and few are taken.
-Hole punching is not tried; docs/network.md says why.
 
 Source: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
 """
@@ -23,6 +22,7 @@ from typing import Any, cast
 import trio
 from libp2p.abc import IHost, INetStream
 from libp2p.connection_types import ConnectionType
+from libp2p.identity.identify_push.identify_push import push_identify_to_peers
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.network.swarm import Swarm
@@ -30,6 +30,7 @@ from libp2p.peer.id import ID
 from libp2p.security.pnet.protector import new_protected_conn
 from multiaddr import Multiaddr
 
+from gossip.circuits import Place
 from gossip.libp2p_relay import (
     ASK_S,
     HOP,
@@ -67,12 +68,12 @@ class Circuits:
 
     Args:
         host: A guarded host.
-        is_needed: Whether this host needs to be reached through relays.
+        place: What is known of where this host is; one that is reached needs no relay.
     """
 
-    def __init__(self, host: IHost, is_needed: Callable[[], bool]) -> None:
+    def __init__(self, host: IHost, place: Callable[[], Place]) -> None:
         self._host = host
-        self._is_needed = is_needed
+        self._place = place
         self._addrs: tuple[Multiaddr, ...] = ()
         self._reserved: dict[ID, _Reservation] = {}
         self._ask_at_s: dict[ID, float] = {}
@@ -125,7 +126,7 @@ class Circuits:
     async def _look(self) -> None:
         """Drop the reservations that have ended and make those that are missing."""
         connected, now_s = set(self._host.get_connected_peers()), trio.current_time()
-        needed = self._is_needed()
+        needed = not self._place().is_reached
         self._reserved = {
             relay: held
             for relay, held in self._reserved.items()
@@ -139,7 +140,11 @@ class Circuits:
             if needed and (missing or due) and now_s >= self._ask_at_s.get(relay, 0.0):
                 self._ask_at_s[relay] = now_s + ASK_AGAIN_S
                 await self._reserve(relay)
-        self._addrs = tuple(addr for held in self._reserved.values() for addr in held.addrs)
+        addrs = tuple(addr for held in self._reserved.values() for addr in held.addrs)
+        if addrs != self._addrs:
+            self._addrs = addrs
+            with trio.move_on_after(ASK_S):
+                await push_identify_to_peers(self._host)
 
     def _tell_addrs(self) -> None:
         """Have the host tell these addresses with its own; a stock one strikes out relays' ids."""

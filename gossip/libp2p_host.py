@@ -40,13 +40,14 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 from gossip import dead_links, fast
-from gossip.circuits import CircuitLimits
+from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
 from gossip.libp2p_circuits import Circuits
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
+from gossip.libp2p_punch import Punch
 from gossip.libp2p_relay import RelayService
 from gossip.limits import Limits
 from gossip.message_id import message_id
@@ -93,8 +94,8 @@ class Hooks:
     connected: Callable[[PeerId, bool], None]
     answer: Answer
     dial_backs: DialBackDesk
-    unreached: Callable[[], bool] = lambda: True
-    """Whether no peer is known to have reached this node."""
+    place: Callable[[], Place] = Place
+    """What is known of where this node is."""
     answer_more: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
     """Who answers on other protocols, by their names."""
 
@@ -222,7 +223,7 @@ async def open_network(
     for protocol, answer in ({CALL_PROTOCOL: hooks.answer} | dict(hooks.answer_more)).items():
         host.set_stream_handler(TProtocol(protocol), _answering(answer))
     answer_dial_backs(host, hooks.dial_backs)
-    ends = Circuits(host, hooks.unreached)
+    ends = Circuits(host, hooks.place)
     if circuits is not None:
         RelayService(host, circuits).offer()
     host.get_network().register_notifee(cast(Any, _Comings(hooks)))
@@ -232,6 +233,7 @@ async def open_network(
             background_trio_service(pubsub),
             background_trio_service(router),
             host.run(addresses),
+            background_trio_service(Punch(host, hooks.place)),
         ):
             _check_listening(host, addresses)
             await pubsub.wait_until_ready()

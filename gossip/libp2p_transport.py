@@ -23,7 +23,7 @@ import trio
 
 from gossip.backoff import Backoff
 from gossip.calls import Desk, Duplex, FrameError, ask
-from gossip.circuits import CircuitLimits
+from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.identity import Identity
@@ -135,8 +135,8 @@ class Libp2pTransport:
         self.up = trio.Event()
         """Set while the network is up; replaced by a new event when it goes down."""
         self.restarts = 0
-        self.unreached: Callable[[], bool] = lambda: True
-        """Whether no peer is known to have reached this node: then relays lead to it."""
+        self.place: Callable[[], Place] = Place
+        """What is known of where this node is; relays lead to one that no peer reached."""
         self._identity = identity
         self._topic = topic
         self._wanted = listen
@@ -279,7 +279,7 @@ class Libp2pTransport:
             self.mail.announce,
             self._desks[SYNC].answer,
             self._dial_backs,
-            lambda: self.unreached(),
+            lambda: self.place(),
             {PROTOCOLS[desk]: each.answer for desk, each in self._desks.items()},
         )
         listen_addresses(address.base for address in self._listen)

@@ -179,7 +179,7 @@ class Network:
                 uniform=random.random,
             )
             self._sync = self._synced_by(transport)
-            plain.unreached = lambda: not self.health.reached
+            plain.place = self.health.place
             await self._drop_unkept()
             await self._tell_of_addrs()
             yield

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import trio
 
+from gossip.circuits import Place
 from gossip.dial_back import Seen
 from gossip.skew import own_skew_ms
 from gossip.transport import CallError, PeerId
@@ -79,12 +80,12 @@ class NetworkHealth:
         if self._first_record_s is None:
             self._first_record_s = trio.current_time() - self._began_s
 
-    @property
-    def reached(self) -> bool:
-        """Whether a peer has lately reached a port that this node listens on."""
+    def place(self) -> Place:
+        """What peers have lately said of where this node is."""
         oldest_s = trio.current_time() - KEPT_S
-        recent = (answer.seen for answer in self._answers.values() if answer.at_s > oldest_s)
-        return any("reached" in seen.ports.values() for seen in recent)
+        recent = [answer.seen for answer in self._answers.values() if answer.at_s > oldest_s]
+        is_reached = any("reached" in seen.ports.values() for seen in recent)
+        return Place(is_reached, tuple(dict.fromkeys(seen.ip for seen in recent)))
 
     async def run(self) -> None:
         """Ask when the first peer is there and now and then, until cancelled."""

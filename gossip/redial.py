@@ -40,6 +40,9 @@ MISSED_WAIT_S = 5.0
 DIRECT_S = 3.0
 """How long a direct address may take where a relay waits behind it."""
 
+HASTENED_AT_MOST = 4
+"""So often a peer that does not answer is tried at once when new addresses are heard."""
+
 FORGET_AFTER = 6
 """So many failed tries strike a peer out that somebody told us of and nobody met."""
 
@@ -53,6 +56,8 @@ class _Target:
     addrs: tuple[str, ...]
     backoff: Backoff
     next_at: float = 0.0
+    hastened: int = 0
+    """How often it was tried sooner because new addresses were heard of."""
 
 
 async def keep_connected(
@@ -149,11 +154,18 @@ class _Keeper:
         now = trio.current_time()
         due: list[tuple[str, _Target]] = []
         for name, addrs in dict(wanted).items():
-            target = self._targets.setdefault(name, self._new_target(addrs))
-            target.addrs = addrs
-            if now >= target.next_at:
-                due.append((name, target))
+            if self._may_try(name, addrs, now):
+                due.append((name, self._targets[name]))
         return due
+
+    def _may_try(self, name: str, addrs: tuple[str, ...], now: float) -> bool:
+        """Whether the wait of a peer is over, or new addresses of it end it."""
+        target = self._targets.setdefault(name, self._new_target(addrs))
+        if not set(addrs) <= set(target.addrs) and target.hastened < HASTENED_AT_MOST:
+            target.hastened += 1
+            target.next_at = now
+        target.addrs = addrs
+        return now >= target.next_at
 
     def _missed(self) -> list[PeerId]:
         """Peers that were connected of late and are not now, the latest first."""
@@ -172,11 +184,7 @@ class _Keeper:
             if entry.peer not in connected | joined | {self._transport.peer_id}
         ]
         now = trio.current_time()
-        ready = [
-            e
-            for e in strangers
-            if e.peer not in self._targets or now >= self._targets[e.peer].next_at
-        ]
+        ready = [entry for entry in strangers if self._may_try(entry.peer, entry.addrs, now)]
         return [(entry.peer, entry.addrs) for entry in ready[: 2 * most]]
 
     def _new_target(self, addrs: tuple[str, ...]) -> _Target:

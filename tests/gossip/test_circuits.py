@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from gossip import libp2p_circuits
-from gossip.circuits import Bookings, CircuitLimits
+from gossip.circuits import Bookings, CircuitLimits, Place
 from gossip.identity import new_identity
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.transport import DialError
@@ -41,19 +41,20 @@ async def test_a_peer_that_nobody_dials_is_reached_through_a_relay(
         open_libp2p_transport(new_identity(), TOPIC, LOOPBACK, pre_shared_key=key) as hidden,
         open_libp2p_transport(new_identity(), TOPIC, LOOPBACK, pre_shared_key=key) as caller,
     ):
-        relay.unreached = caller.unreached = lambda: False
+        relay.place = caller.place = lambda: Place(is_reached=True)
         hidden.serve(answer)
         caller.serve(answer)
         await hidden.dial(relay.listen_addrs[0])
         await until(lambda: bool(circuit_of(hidden)), 60)
         assert circuit_of(hidden).startswith(relay.listen_addrs[0])
+        await until(lambda: circuit_of(hidden) in relay.addrs_of(hidden.peer_id), 60)
         assert await caller.dial(circuit_of(hidden), 30) == hidden.peer_id
         await until(lambda: caller.peer_id in hidden.peers(), 60)
         big = bytes(range(256)) * 200
         assert await caller.call(hidden.peer_id, big, 30) == big[::-1]
         assert await hidden.call(caller.peer_id, big, 30) == big[::-1]
         assert not circuit_of(caller)
-        hidden.unreached = lambda: False
+        hidden.place = lambda: Place(is_reached=True)
         await until(lambda: not circuit_of(hidden), 60)
 
 
@@ -64,7 +65,7 @@ async def test_a_relay_leads_to_nobody_without_a_reservation() -> None:
         open_libp2p_transport(new_identity(), TOPIC, LOOPBACK) as other,
         open_libp2p_transport(new_identity(), TOPIC, LOOPBACK) as caller,
     ):
-        other.unreached = lambda: False
+        other.place = lambda: Place(is_reached=True)
         await other.dial(relay.listen_addrs[0])
         through = f"{relay.listen_addrs[0]}/p2p-circuit/p2p/{other.peer_id}"
         with pytest.raises(DialError, match="that peer holds no reservation there"):
