@@ -7,6 +7,7 @@ have tried seldom. What was interrupted comes first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from heapq import merge
@@ -35,7 +36,7 @@ from swarm.task import Task
 from swarm.tree import tree_hash
 
 MODEL_SHARE = 0.25
-"""Of the choices, those that go to what a language model has ready, whatever its family."""
+"""Of all choices so many go to what a language model has ready, at least."""
 
 
 class Chooser:
@@ -86,6 +87,7 @@ class Chooser:
         self._uniform = uniform
         self._left_to_others: Collection[Key] = ()
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
+        self._made = Counter(trial.proposer for trial in history.all())
         self.interrupted = memory.interrupted()
         self.waiting: list[tuple[Hypothesis, str]] = []
 
@@ -94,6 +96,7 @@ class Chooser:
         chosen = self._again() or self._next_of_sweep(champion) or self._choose(champion)
         if chosen is not None:
             self._tried.add(_key(chosen[0]))
+            self._made[chosen[0].proposer] += 1
         return chosen
 
     def leave_running(self) -> None:
@@ -164,9 +167,9 @@ class Chooser:
         return None
 
     def _of_a_model(self, offers: dict[str, Proposer]) -> dict[str, Proposer]:
-        """The families in which a model has ideas, for its share of the choices; or none."""
-        asked = {family: each for family, each in offers.items() if each.name == MODEL}
-        return asked if asked and self._uniform() < MODEL_SHARE else {}
+        """The families in which a model has ideas, until these had their share; or none."""
+        had = self._made[MODEL] >= MODEL_SHARE * (self._made.total() + 1)
+        return {} if had else {name: each for name, each in offers.items() if each.name == MODEL}
 
     def _sweep(
         self, shown: Situation, proposer: Proposer, choice: Choice, first: Hypothesis
