@@ -29,7 +29,7 @@ from gossip.multiaddress import AddressError, parse
 from gossip.ports import listen_addresses
 from gossip.topics import TopicError
 from gossip.transport import ListenError
-from swarm.admission import MAX_AHEAD_MS
+from swarm.heard import MAX_AHEAD_MS
 from swarm.reach import WIDEST_FIRST, Nat, Scope, scope_of
 from swarm.settings import Settings
 
@@ -292,7 +292,7 @@ def _clock(state: NetworkState) -> Finding:
         fix = f"one of the two is wrong; if it is this one, {fix}"
     if abs(skew) < MAX_AHEAD_MS or len(state.checks) == 1:
         return Finding("note", "clock", words, fix)
-    lost = "they put off what it publishes" if skew > 0 else "it puts off what they publish"
+    lost = "they do not hear what it does now" if skew > 0 else "it does not hear what they do now"
     return Finding("missing", "clock", f"{words}: {lost}", fix)
 
 

@@ -19,7 +19,9 @@ from typing import Generic, TypeAlias, TypeVar
 from swarm.envelope import MAX_ENVELOPE_BYTES
 from swarm.records import Kind, PeerId, Record, RecordId, Trials, kind_of
 
-MAX_AHEAD_MS = 2 * 60 * 1000
+MAX_AHEAD_MS = 26 * 60 * 60 * 1000
+"""Two clocks set for the wrong time zones are at most this far apart."""
+
 TRIALS_LIFETIME_MS = 48 * 60 * 60 * 1000
 # What a record costs beside its bytes: a signature to verify and a row to keep.
 RECORD_COST_BYTES = 1024
@@ -139,7 +141,7 @@ def admit(record: Record, envelope_size: int, now_ms: int, quotas: Quotas) -> Ad
 
     Returns:
         `Refuse` for trials over 48 hours old, `Defer` for a record dated more
-        than two minutes ahead or over its author's quota, else `Admit`.
+        than `MAX_AHEAD_MS` ahead or over its author's quota, else `Admit`.
     """
     if is_expired(record, now_ms):
         return Refuse("the trials are over 48 hours old")

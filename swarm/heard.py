@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from swarm.admission import MAX_AHEAD_MS
 from swarm.records import PeerId
 from swarm.signals import Claim, Presence, Signal
 
 LIFETIME_MS = 5 * 60 * 1000
 """How long a signal holds after it was heard."""
+
+MAX_AHEAD_MS = 2 * 60 * 1000
+"""How far ahead of the clock here a signal may be dated."""
 
 LEAST_GAP_MS = 400
 """How soon after one signal the next of the same kind and author is heard."""

@@ -139,7 +139,7 @@ def test_every_outcome_and_limit_is_named() -> None:
     assert f"`pairs` | 1 to {records.MAX_PAIRS} " in text
     assert f"`knobs` | ≤ {records.MAX_KNOBS} " in text
     assert f"`trials` | 1 to {records.MAX_TRIALS} " in text
-    assert f"more than {admission.MAX_AHEAD_MS // 60_000} minutes ahead" in text
+    assert f"more than {admission.MAX_AHEAD_MS // 3_600_000} hours ahead" in text
     assert f"Dropped {admission.TRIALS_LIFETIME_MS // 3_600_000} hours" in text
 
 

@@ -76,9 +76,9 @@ def test_the_fingerprint_is_of_the_keys_in_order() -> None:
         f"at most {sync_answers.VISIT_S:g} seconds",
         f"in {sync.PIECES[1]} pieces, and those that differ in {sync.PIECES[2]},",
         f"at most {LISTED_AT_MOST} keys there",
-        f"At most {calls.PER_PEER} calls of one peer are answered at a time, {calls.AT_ONCE} in",
-        f"within {calls.ANSWER_S:g} seconds",
-        f"at most {admission.MAX_AHEAD_MS // 60_000} minutes ahead",
+        f"at most {calls.PER_PEER} calls open here, each within {calls.ANSWER_S:g} seconds",
+        f"{calls.AT_ONCE} answers are worked out",
+        f"at most {admission.MAX_AHEAD_MS // 3_600_000} hours ahead",
         f"{admission.DEFAULT_RATES['win'].burst_bytes // 2**20} MiB at once and "
         f"{admission.DEFAULT_RATES['win'].bytes_per_second // 2**10} KiB a second",
         f"counting {admission.RECORD_COST_BYTES} bytes more",

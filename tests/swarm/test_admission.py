@@ -35,7 +35,7 @@ def test_honest_records_are_admitted() -> None:
 
 
 def test_the_future_waits_and_the_past_does_not() -> None:
-    """Two minutes ahead is a clock that is off; more waits until it is two minutes ahead."""
+    """A day ahead is a clock that is off; more waits until it is no further ahead."""
     at_limit = replace(WIN, created_at_ms=NOW_MS + MAX_AHEAD_MS)
     beyond = replace(WIN, created_at_ms=NOW_MS + MAX_AHEAD_MS + 1)
     ancient = replace(WIN, created_at_ms=0)
