@@ -176,6 +176,7 @@ class GuardedPubsub(Pubsub):
             return False
         if verdict is None:
             self._mark_msg_seen(message)
+            self._pace.wasted(forwarder)
         return verdict is True
 
 

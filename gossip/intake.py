@@ -28,6 +28,7 @@ BATCH_RECORDS = 256
 JUDGES = 2
 """Threads that check what came at once."""
 DEFERRED_RECORDS = 1024
+NO_ROOM = "the journal has its full size, so authors who are not in it yet are not heard"
 DEFERRED_POLL_SECONDS = 1.0
 
 
@@ -55,6 +56,7 @@ class Intake:
         known: Whether a record is here already; quick.
         accepted: Called with each batch of records that is new and now durable.
         refused: Called with the reason and the sender of what was refused.
+        room: Whether the journal takes more of a foreign author.
         now_ms: The wall clock, Unix epoch milliseconds.
     """
 
@@ -69,6 +71,7 @@ class Intake:
         accepted: Callable[[Sequence[Valid]], None],
         refused: Callable[[str, str], None],
         now_ms: Callable[[], int],
+        room: Callable[[PeerId], bool] = lambda author: True,
     ) -> None:
         self._journal = journal
         self._disk = disk
@@ -78,6 +81,7 @@ class Intake:
         self._accepted = accepted
         self._refused = refused
         self._now_ms = now_ms
+        self._room = room
         self._quotas = Quotas()
         self._deferred: Deferred[Valid] = Deferred(DEFERRED_RECORDS)
         self._send, self._receive = trio.open_memory_channel[_Waiting](QUEUE_RECORDS)
@@ -161,6 +165,9 @@ class Intake:
         if self._known(valid.id) or is_expired(valid.record, now_ms):
             return False
         if valid.record.author != self._own:
+            if not self._room(valid.record.author):
+                self._refused(NO_ROOM, valid.record.author)
+                return False
             verdict = admit(valid.record, len(valid.envelope), now_ms, self._quotas)
             if isinstance(verdict, Defer):
                 self._deferred.add(valid.id, valid, verdict.until_ms)

@@ -127,6 +127,11 @@ class Journal:
         query = "SELECT id, kind, author, created_at_ms FROM records WHERE row > ? ORDER BY row"
         return self._all(query, row)
 
+    def size_bytes(self) -> int:
+        """What the records and their index take of the disk."""
+        row = self._one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        return 0 if row is None else int(row[0])
+
     def authors(self) -> set[str]:
         """Who has records here."""
         return {row[0] for row in self._all("SELECT DISTINCT author FROM records")}

@@ -29,6 +29,10 @@ SIGNALS = Allowance(128, 16)
 """Signals that a node passes on: in a very large swarm each hears of its own corner."""
 
 
+JOURNAL_BYTES = 8 * 2**30
+"""A journal of this size takes records of the authors that are in it, and of no others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
@@ -58,7 +62,7 @@ class Limits:
     heartbeat_s: float = 1.0
 
 
-OF_A_NODE = Limits(messages=Allowance(512, 128))
+OF_A_NODE = Limits(messages=Allowance(256, 64))
 """
 Of a node that keeps to `RELAYED`: whoever else does sends no more than this, the same
 record from several peers included.

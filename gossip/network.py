@@ -26,7 +26,7 @@ from gossip.identity import Identity
 from gossip.intake import Intake
 from gossip.journal import Journal
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
-from gossip.limits import OF_A_NODE
+from gossip.limits import JOURNAL_BYTES, OF_A_NODE
 from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
 from gossip.message_id import claimed_id
@@ -123,6 +123,7 @@ class Network:
             known=self.live.knows,
             accepted=self._accepted,
             refused=self.notices.refused,
+            room=self._has_room,
             now_ms=now_ms,
         )
         self.signals = Signals(
@@ -330,6 +331,10 @@ class Network:
         except Invalid:
             return False
         return self._relay.takes(valid.record.author) or None
+
+    def _has_room(self, author: PeerId) -> bool:
+        """Whether the journal takes an author's records; keys are free and disks are not."""
+        return self._relay.knows(author) or self._reading.size_bytes() < JOURNAL_BYTES
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         self.live.add(batch)

@@ -21,6 +21,9 @@ from libp2p.peer.id import ID
 from gossip.limits import Limits
 from gossip.meters import Meters
 
+WASTE = 3
+"""How many messages more one counts for that is above the shares in `gossip.relay`."""
+
 MAX_WAITING = 1024
 """Messages of one peer that may wait to be looked at; more are dropped."""
 
@@ -43,6 +46,10 @@ class Pace:
         self._messages.charge(peer, 1)
         async with lock:
             yield True
+
+    def wasted(self, peer: ID) -> None:
+        """A message was good and of no use: it counts for more."""
+        self._messages.charge(peer, WASTE)
 
     async def settle(self, peer: ID) -> None:
         """Wait until all that a peer sent is dealt with, and it owes nothing."""

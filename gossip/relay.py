@@ -36,6 +36,10 @@ class Relay:
         """Whether nothing at all would be passed on now."""
         return self._all.left("") < 1
 
+    def knows(self, author: PeerId) -> bool:
+        """Whether an author has records in the journal."""
+        return author in self._known
+
     def note(self, authors: Iterable[PeerId]) -> None:
         """These authors have records in the journal."""
         self._known.update(authors)

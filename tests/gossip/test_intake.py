@@ -1,6 +1,6 @@
 """The door: own records always end, duplicates cost nobody, quotas hold for strangers."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from gossip.intake import Intake, RecordExpiredError
 from gossip.journal import Journal
 from swarm import admission
 from swarm.cid import cid_of
-from swarm.records import RecordId, Win, encode
+from swarm.records import PeerId, RecordId, Win, encode
 from tests.gossip.waiting import holds, until
 from tests.swarm.record_samples import ANN, BOB, NOW_MS, SCOPE, TRIALS, WIN, Author
 
@@ -29,7 +29,9 @@ class Door:
 
 
 @asynccontextmanager
-async def door(path: Path) -> AsyncGenerator[Door]:
+async def door(
+    path: Path, room: Callable[[PeerId], bool] = lambda author: True
+) -> AsyncGenerator[Door]:
     with Journal.open(path / "j") as journal:
         seen = list[RecordId]()
         intake = Intake(
@@ -41,6 +43,7 @@ async def door(path: Path) -> AsyncGenerator[Door]:
             accepted=lambda batch: seen.extend(valid.id for valid in batch),
             refused=lambda reason, sender: None,
             now_ms=lambda: NOW_MS,
+            room=room,
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(intake.run)
@@ -113,3 +116,15 @@ async def test_a_stranger_over_quota_waits(tmp_path: Path) -> None:
         assert await here.intake.offer(b"garbage", "peer") is False
         assert not await holds(lambda: here.journal.count() > room(BOB), within_s=0.3)
         assert here.accepted[0] == cid_of(encode(win(BOB, 0)))
+
+
+async def test_a_full_journal_takes_records_of_those_who_are_in_it(tmp_path: Path) -> None:
+    """Keys are free: newcomers are refused then, the node itself never is."""
+    async with door(tmp_path, room={BOB.peer_id}.__contains__) as here:
+        eve = Author(66)
+        assert await offered(here.intake, eve, 1, 2) == [False, False]
+        assert await offered(here.intake, BOB, 3) == [True]
+        with trio.fail_after(30):
+            await here.intake.commit(ANN.seal(win(ANN, 4)))
+        assert here.journal.authors() == {ANN.peer_id, BOB.peer_id}
+        assert here.journal.size_bytes() > 2 * len(ANN.seal(win(ANN, 4)))
