@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import trio
+from libp2p.exceptions import BaseLibp2pError
 
 from gossip import libp2p_circuits
 from gossip.circuits import Bookings, CircuitLimits, Place
 from gossip.identity import new_identity
+from gossip.libp2p_relay import HOP, STOP
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.transport import DialError
+from tests.gossip.stock import attacker, connect, open_stream
 from tests.gossip.waiting import until
 
 TOPIC = "/circuits"
@@ -101,3 +106,23 @@ def test_circuits_are_counted_at_both_ends() -> None:
                 assert not fifth
     with booked.circuit("a", "b") as again:
         assert again
+
+
+async def test_junk_on_every_protocol_of_relays_costs_its_stream_alone() -> None:
+    """A relay, hop, stop and hole punching, hears nonsense and still reserves and leads."""
+    junk = [b"", b"\xff" * 40, b"\x05\x08\x63", b"\x04\x08\x01\x12\x00", b"\x02\x08\x07"]
+    async with (
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK, circuits=CircuitLimits()) as relay,
+        open_libp2p_transport(new_identity(), TOPIC, LOOPBACK) as hidden,
+        attacker() as liar,
+    ):
+        peer = await connect(liar, relay.listen_addrs[0])
+        for protocol in (HOP, STOP, "/libp2p/dcutr", "/research-swarm/peers/1.0.0"):
+            for data in junk:
+                with suppress(BaseLibp2pError):
+                    stream = await open_stream(liar, peer, protocol)
+                    await stream.write(data)
+                    await stream.close()
+        await hidden.dial(relay.listen_addrs[0])
+        await until(lambda: bool(circuit_of(hidden)), 60)
+        assert relay.restarts == 0
