@@ -24,16 +24,19 @@ build() {
         -f docker/Dockerfile -t research-swarm .
 }
 
-# in_image HOME COMMAND...
-in_image() (
+# become HOME COMMAND...: this very shell becomes the command, so that it can be killed
+become() {
     SWARM_HOME=$1
     shift
     exec chroot --userspec=10001:10001 "$root" /usr/bin/env -i PATH=/opt/swarm/bin:/usr/bin:/bin \
         HOME=/data SWARM_HOME="$SWARM_HOME" PYTHONUNBUFFERED=1 SWARM_NETWORK__MDNS=false "$@"
-)
+}
+
+in_image() { (become "$@"); }
 
 clean_up() {
-    kill ${observer-} ${node-} 2>/dev/null && sleep 3
+    kill ${observer-} ${node-} 2>/dev/null
+    wait
     for place in tmp invite data proc dev; do umount "$root/$place" 2>/dev/null || true; done
     podman image umount research-swarm >/dev/null
     rm -rf "$volumes"
@@ -65,12 +68,12 @@ run() {
     listen="--listen /ip4/127.0.0.1/tcp/0"
     in_image /data/observer swarm --version
     in_image /data/observer swarm topic create lab --task quick >/dev/null
-    in_image /data/observer swarm start --topic lab --observe --api off $listen >/dev/null &
+    become /data/observer swarm start --topic lab --observe --api off $listen >/dev/null &
     observer=$!
     within 60 in_image /data/observer sh -c "swarm status --json | grep -q '\"running\": true'"
     in_image /data/observer sh -c \
         "swarm invite --topic lab --expires never | tail -n 1 > /invite/lab"
-    in_image /data/ann sh -c "swarm join - --yes < /invite/lab >/dev/null &&
+    become /data/ann sh -c "swarm join - --yes < /invite/lab >/dev/null &&
         exec swarm start --topic lab --workers 1 --api off $listen" >"$volumes/log" 2>&1 &
     node=$!
     within 180 grep -q baseline "$volumes/log"
