@@ -25,6 +25,7 @@ from benchmarks.many_records import many_records
 from benchmarks.result import Figure, write_result
 from experiments.task_folder import load_task
 from gossip.board import load_board, save_board
+from gossip.desks import SYNC
 from gossip.home import Home
 from gossip.identity import new_identity
 from gossip.journal import Journal, Stored
@@ -143,8 +144,10 @@ def _count_bytes(transport: Libp2pTransport) -> dict[str, int]:
     counts = {"difference_questions": 0, "difference_bytes": 0, "difference_record_bytes": 0}
     call = transport.call
 
-    async def counted(peer: PeerId, request: bytes, timeout_s: float = 10.0) -> bytes:
-        answer = await call(peer, request, timeout_s)
+    async def counted(
+        peer: PeerId, request: bytes, timeout_s: float = 10.0, desk: bytes = SYNC
+    ) -> bytes:
+        answer = await call(peer, request, timeout_s, desk)
         counts["difference_questions"] += 1
         counts["difference_bytes"] += len(request)
         records = b"envelopes" in answer[:64] or b"considered" in answer[:64]

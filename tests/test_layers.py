@@ -45,9 +45,9 @@ CONTAINMENT_POINTS = {
     "gossip/calls.py": "one peer's call, whatever it raises, ends with its stream",
     "gossip/guards.py": "whatever a peer's bytes can raise inside libp2p ends with that peer",
     "gossip/libp2p_dial_back.py": "whatever answers at a port that is checked may send anything",
-    "gossip/libp2p_transport.py": "a network that dies in any way is opened again",
     "gossip/libp2p_circuits.py": "a relay, and whoever it leads here, may fail in any way",
     "gossip/libp2p_relay.py": "a circuit that ends in any way ends alone",
+    "gossip/libp2p_transport.py": "a network that dies in any way is opened again",
     "watch/service.py": "what people look at fails without research hearing of it",
     "gossip/memory_transport.py": "a verdict that fails is a no, as on the real network",
 }

@@ -19,7 +19,7 @@ from types import TracebackType
 import trio
 
 from experiments.harness import Caps, ReportProgress
-from experiments.run import Exam, RunRequest, RunResult, RunStatus
+from experiments.run import Exam, RunnerError, RunRequest, RunResult, RunStatus
 from experiments.run_cache import RunCache
 from experiments.runner import Runner, open_runner
 from experiments.sandbox import best_sandbox
@@ -84,9 +84,7 @@ class Training:
     def _live(self) -> None:
         try:
             trio.run(self._serve)
-        except BaseException as error:
-            if self._ready.done():
-                raise
+        except* RunnerError as error:
             self._ready.set_exception(error)
 
     async def _serve(self) -> None:
@@ -116,7 +114,7 @@ async def _answer(runner: Runner, request: RunRequest, asked: Future[RunResult])
         whole = replace(request, against=())
         known = runner.remembers(whole)
         asked.set_result(await runner.run(whole if known else request))
-    except Exception as error:  # noqa: BLE001 - whoever asked is told
+    except RunnerError as error:
         asked.set_exception(error)
 
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import cycle, repeat
+from pathlib import Path
 from typing import Any, cast
 
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.many_records import Author
+from experiments.task_folder import load_task
+from gossip.journal import Journal, Stored
+from swarm.diff import DiffError, make_diff
+from swarm.records import RecordError
+from swarm.task import Task
+from swarm.tree import tree_hash
+from swarm.validation import Invalid, Scope, validate
 from tests.hostile_text import LINES
+from tests.processes import TOY, nodes, wait_until
+from tests.swarm.record_samples import WIN
 from tests.watch.browser import PATIENCE_MS, Watched, watched
 from tests.watch.scene_wins import Document
 from tests.watch.scenes import swarm
@@ -175,6 +188,63 @@ def test_attacks_in_a_win_stay_text(chromium: Browser) -> None:
             seen.page.evaluate(f"location.hash = {json.dumps('#/win/' + record)}")
             expect(seen.page.locator("dialog code.command", has_text=record)).to_be_visible()
             assert_untouched(seen, name)
+
+
+def test_attacks_that_pass_the_door_stay_text_on_a_real_node(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    """Signed wins of a stranger, in a real journal, served by a real node."""
+    expect.set_options(timeout=PATIENCE_MS)
+    task = load_task(TOY).task
+    stored = signed_attacks(task)
+    assert len(stored) > len(ATTACKS) / 2
+    with nodes(tmp_path, 1) as (node,), watched(chromium) as seen:
+        with Journal.open(node.home.journal(task.id)) as journal:
+            journal.append(stored)
+        node.start("--observe", "--api", "127.0.0.1:0")
+        wait_until(lambda: bool(node.status().get("watch")))
+        seen.page.goto(node.status()["watch"])
+        expect(seen.page.locator("table.wins tbody tr").first).to_be_visible()
+        show_everything(seen.page)
+        expect(seen.page.locator("table.wins tbody tr")).to_have_count(len(stored))
+        assert_untouched(seen, "the board of a real node")
+        for each in stored[:OPENED]:
+            seen.page.evaluate(f"location.hash = {json.dumps('#/win/' + each.id)}")
+            expect(seen.page.locator("dialog code.command", has_text=each.id)).to_be_visible()
+            assert_untouched(seen, each.id)
+
+
+def signed_attacks(task: Task) -> list[Stored]:
+    """Every attack that a record can carry, as title, rationale, nickname and diff of a win."""
+    author, now_ms = Author(1), time.time_ns() // 1_000_000
+    found: list[Stored] = []
+    for attack in ATTACKS:
+        source = task.baseline["train.py"] + f"# {attack}\n".encode()
+        tree = {**task.baseline, "train.py": source}
+        try:
+            diff = make_diff(task.baseline, tree)
+            win = replace(
+                WIN,
+                author=author.peer_id,
+                topic=task.topic,
+                task=task.id,
+                created_at_ms=now_ms,
+                base=None,
+                parents=(),
+                title=attack[:120],
+                nickname=attack[:40],
+                rationale=attack[:2000],
+                family=attack[:32],
+                proposer=attack[:32],
+                diff=diff,
+                tree=tree_hash(tree),
+            )
+            each = author.stored(win)
+            validate(each.envelope, Scope(task.topic, task.id))
+        except (DiffError, RecordError, Invalid):
+            continue
+        found.append(each)
+    return found
 
 
 def show_everything(page: Page) -> None:
