@@ -85,6 +85,13 @@ class GuardedPubsub(Pubsub):
         self.validation_cache = _NoCache()
         self.set_topic_validator(topic, self._judge, is_async_validator=False)
 
+    async def run(self) -> None:
+        """Serve, and end the thread that a stock one leaves behind with each of its lives."""
+        try:
+            await super().run()
+        finally:
+            self.seen_messages.stop()
+
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
         """
         Contain what a message can raise: an undecodable key or id kills a stock host.
@@ -196,11 +203,18 @@ class _NoCache(ValidationCache):
 
 
 class BoundedGossipSub(GossipSub):
-    """A router that forgets: a stock one keeps a timestamp of every message for ever."""
+    """
+    A router that forgets.
+
+    A stock one keeps a timestamp of every message for ever, and the last thousand
+    messages whole, to see whether one number was used for two; each may be as large as
+    `MAX_MESSAGE_BYTES`. Here a message is its payload, and its number means nothing.
+    """
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
         await super().publish(msg_forwarder, pubsub_msg)
         self.recent_message_deliveries.clear()
+        self.equivocation_detection.clear()
 
 
 def new_router(protocols: Sequence[str], heartbeat_s: float) -> GossipSub:

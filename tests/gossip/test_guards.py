@@ -268,6 +268,35 @@ async def test_messages_that_list_other_topics_are_dropped() -> None:
         assert b"many" not in node.delivered
 
 
+async def test_messages_are_not_kept_whole() -> None:
+    """The stock router keeps a thousand, to see whether one number was used for two."""
+
+    async def say_ten(node: Node) -> None:
+        async with attacker() as host:
+            stream = await gossip_stream(host, node.addr)
+            said = [b"message %d" % number for number in range(10)]
+            await stream.write(rpc(*(signed(host, data, at) for at, data in enumerate(said))))
+            await until(lambda: sorted(node.delivered) == sorted(said))
+
+    async with stock_node() as node:
+        await say_ten(node)
+        await until(lambda: len(node.pubsub.router.equivocation_detection) == 10)
+    async with guarded_node() as node:
+        await say_ten(node)
+        await until(lambda: not node.pubsub.router.equivocation_detection)
+
+
+async def test_a_life_that_ends_leaves_no_thread() -> None:
+    """A stock pubsub never ends the thread that forgets the ids it has seen."""
+    async with stock_node() as node:
+        stock = node.pubsub.seen_messages._thread
+    async with guarded_node() as node:
+        ours = node.pubsub.seen_messages._thread
+        assert ours.is_alive()
+    assert stock.is_alive()
+    assert not ours.is_alive()
+
+
 async def test_nobody_may_claim_an_id_without_its_key() -> None:
     """A stock host accepts plaintext, where the id of a peer is only said."""
 
