@@ -8,9 +8,11 @@ when it is slow to look.
 import os
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MEBIBYTE = 1 << 20
+DEVICE_HOST_BYTES = 8 * 1024 * MEBIBYTE
+"""Resident memory of a run on a device: the driver and its libraries take some of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,10 @@ class Limits:
         cpu_seconds: Processor time of all its processes together: the compute cap.
         wall_seconds: So that a run that sleeps for ever ends.
         memory_bytes: Resident memory of one process.
-        address_bytes: Address space of one process; torch alone takes 1.2 GB.
+        address_bytes: Address space of one process, of which torch alone takes 1.2 GB; None
+            where a device's driver reserves more of it than there is memory.
+        data_bytes: Memory of its own that one process may map, reserved or used; None: as
+            much as its address space.
         scratch_bytes: Files in its scratch folder, together.
         scratch_files: How many of them.
         result_bytes: What training may hand over as weights.
@@ -31,7 +36,8 @@ class Limits:
     cpu_seconds: float
     wall_seconds: float
     memory_bytes: int = 3 * 1024 * MEBIBYTE
-    address_bytes: int = 5 * 1024 * MEBIBYTE
+    address_bytes: int | None = 5 * 1024 * MEBIBYTE
+    data_bytes: int | None = None
     scratch_bytes: int = 64 * MEBIBYTE
     scratch_files: int = 1000
     result_bytes: int = 256 * MEBIBYTE
@@ -45,7 +51,25 @@ def apply_limits(limits: Limits) -> None:
     _lower(resource.RLIMIT_NOFILE, 256)
     _lower(resource.RLIMIT_CORE, 0)
     if sys.platform == "linux":
-        _lower(resource.RLIMIT_AS, limits.address_bytes)
+        if limits.address_bytes is not None:
+            _lower(resource.RLIMIT_AS, limits.address_bytes)
+        if limits.data_bytes is not None:
+            _lower(resource.RLIMIT_DATA, limits.data_bytes)
+
+
+def on_a_device(limits: Limits) -> Limits:
+    """
+    The same bounds for a run that computes on a device.
+
+    A driver reserves hundreds of gigabytes of addresses without using them, so these
+    cannot be bounded; RLIMIT_DATA bounds what a process may write to and leaves out
+    reservations and what it shares with the device. The device's own memory is
+    bounded by the share of the seat.
+    """
+    memory_bytes = max(limits.memory_bytes, DEVICE_HOST_BYTES)
+    return replace(
+        limits, memory_bytes=memory_bytes, address_bytes=None, data_bytes=2 * memory_bytes
+    )
 
 
 def prefer_for_out_of_memory_kill() -> None:

@@ -48,10 +48,13 @@ class Confinement:
         readable: Files and folders (with all below them) it may read.
         writable: Folders it may also create, write and remove files in. What is
             wrapped starts in the first of them.
+        devices: Device files it may open and control. Where there are any, it may also
+            make the system calls that their driver needs.
     """
 
     readable: tuple[Path, ...]
     writable: tuple[Path, ...] = ()
+    devices: tuple[Path, ...] = ()
 
 
 class SandboxError(Exception):

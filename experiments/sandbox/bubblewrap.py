@@ -94,6 +94,7 @@ def bwrap(options: list[str], command: list[str], confinement: Confinement) -> l
         *("--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"),
         *(word for option, path in binds for word in (option, path, path)),
+        *(word for path in map(str, confinement.devices) for word in ("--dev-bind", path, path)),
         *("--chdir", folder, "--setenv", "TMPDIR", "/tmp"),
         "--",
         *command,

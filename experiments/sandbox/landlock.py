@@ -36,7 +36,8 @@ _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_FILE = 1 << 4, 1 << 5, 1 << 7, 1 << 
 _TRUNCATE = 1 << 14
 _READ = _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_FILE | _TRUNCATE
-_ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
+_CONTROL = _READ_FILE | _WRITE_FILE | 1 << 15  # ioctl on a device, from ABI 5 on
+_ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE | _CONTROL
 _CAPABILITY_VERSION = 0x20080522
 _ALL_TCP, _ALL_SCOPES = 0b11, 0b11
 
@@ -81,11 +82,12 @@ class LandlockSandbox:
         try:
             _allow(ruleset, confinement.readable, _READ & handled)
             _allow(ruleset, confinement.writable, _WRITE & handled)
+            _allow(ruleset, confinement.devices, _CONTROL & handled)
             _call(_RESTRICT_SELF, ruleset, 0)
         finally:
             os.close(ruleset)
         _drop_capabilities()
-        seccomp.install()
+        seccomp.install(devices=bool(confinement.devices))
 
 
 @cache

@@ -7,7 +7,7 @@ that holds site-packages is opened as a whole.
 """
 
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _SYSTEM_FILES = (
 @cache
 def library_paths() -> tuple[Path, ...]:
     """Existing paths that hold the standard library, torch, numpy and facts about the machine."""
-    candidates = (*_standard_library(), *_packages(), *map(Path, _SYSTEM_FILES))
+    candidates = (*_standard_library(), *package_paths(_PACKAGES), *map(Path, _SYSTEM_FILES))
     return tuple(dict.fromkeys(path for path in candidates if path.exists()))
 
 
@@ -37,6 +37,8 @@ def _standard_library() -> Iterator[Path]:
             yield from (p for p in Path(folder).iterdir() if p.name not in _PACKAGE_FOLDERS)
 
 
-def _packages() -> Iterator[Path]:
-    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        yield from (Path(folder) / name for name in _PACKAGES)
+def package_paths(names: Iterable[str]) -> tuple[Path, ...]:
+    """Where installed packages of these names are; those that are not there are left out."""
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    paths = (Path(folder) / name for folder in folders for name in names)
+    return tuple(path for path in paths if path.exists())

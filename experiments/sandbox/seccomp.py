@@ -14,7 +14,7 @@ import platform
 import struct
 from collections.abc import Iterator
 
-from experiments.sandbox.syscalls import AARCH64, CLONE3, NEWEST_KNOWN, PARTLY, X86_64
+from experiments.sandbox.syscalls import AARCH64, CLONE3, DRIVER, NEWEST_KNOWN, PARTLY, X86_64
 
 _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 21, 22, 38
 _MODE_FILTER = 2
@@ -48,9 +48,13 @@ def allowed(machine: str = "") -> frozenset[str]:
     return frozenset(table) | frozenset(PARTLY)
 
 
-def filter_program(machine: str) -> list[Instruction]:
+def filter_program(machine: str, *, devices: bool = False) -> list[Instruction]:
     """
     The filter for one architecture, as BPF instructions.
+
+    Args:
+        machine: The architecture.
+        devices: Whether the driver of a device is to work under it.
 
     Raises:
         KeyError: No table for `machine`; there are `x86_64` and `aarch64`.
@@ -63,7 +67,10 @@ def filter_program(machine: str) -> list[Instruction]:
     ]
     if machine == "x86_64":
         program += [(_AT_LEAST, 0, 1, _X32_BIT), _refuse(errno.EPERM)]
-    for number in sorted(_ALLOWED[machine].values()):
+    numbers = set(_ALLOWED[machine].values())
+    if devices:
+        numbers |= {call[machine != "x86_64"] for call in DRIVER.values()}
+    for number in sorted(numbers):
         program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
     for rule in PARTLY.values():
         body = list(_argument_check(rule.argument, rule.values, rule.as_flags))
@@ -88,14 +95,18 @@ def _refuse(error: int) -> Instruction:
     return (_RETURN, 0, 0, _ERRNO | error)
 
 
-def install() -> None:
+def install(*, devices: bool = False) -> None:
     """
     Put the calling thread, and all it starts later, under the filter.
+
+    Args:
+        devices: As for `filter_program`.
 
     Raises:
         OSError: The kernel refused it.
     """
-    code = b"".join(struct.pack("=HBBI", *step) for step in filter_program(platform.machine()))
+    steps = filter_program(platform.machine(), devices=devices)
+    code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     program = _Program(len(code) // 8, code)
     forbid_new_privileges()
     _prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(program))

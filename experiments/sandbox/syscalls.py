@@ -56,6 +56,19 @@ AARCH64: dict[str, int] = {
 }  # fmt: skip
 
 
+DRIVER: dict[str, tuple[int, int]] = {
+    "ioctl": (16, 29), "statfs": (137, 43), "fstatfs": (138, 44), "mlock": (149, 228),
+    "munlock": (150, 229), "mbind": (237, 235), "set_mempolicy": (238, 237),
+    "fallocate": (285, 47), "eventfd2": (290, 19), "pipe2": (293, 59), "memfd_create": (319, 279),
+}  # fmt: skip
+"""
+What the driver of a CUDA device calls beside, with the numbers on x86-64 and arm64.
+
+Landlock says which devices `ioctl` reaches (from ABI 5 on), and no other descriptor of a
+run but its pipes and scratch files knows any.
+"""
+
+
 class Partly(NamedTuple):
     """
     A call allowed where one argument is right.

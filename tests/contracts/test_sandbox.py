@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import platform
 import resource
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ from experiments.frames import RESULT, write_frame
 from experiments.limits import Limits
 from experiments.run import RunStatus
 from experiments.sandbox import Confinement, NoSandbox, Sandbox, available_sandboxes
+from experiments.sandbox.cuda import THREAD_NAMES
 from experiments.sandbox.libraries import library_paths
 
 SANDBOXES = tuple(available_sandboxes().values())
@@ -30,8 +33,9 @@ each_isolating = pytest.mark.parametrize("sandbox", ISOLATING, ids=lambda s: s.n
 Try = Callable[[Path], object]
 
 
-def answer(sandbox: Sandbox, folder: Path, attempt: Try) -> str:
+def answer(sandbox: Sandbox, folder: Path, attempt: Try, *, devices: tuple[Path, ...] = ()) -> str:
     """What `attempt(scratch)` gave inside the sandbox, or the type of error it met."""
+    named = (THREAD_NAMES,) if devices else ()
     scratch = folder / "scratch"
     scratch.mkdir()
     lifeline, other_end = socket.socketpair()
@@ -45,7 +49,7 @@ def answer(sandbox: Sandbox, folder: Path, attempt: Try) -> str:
 
     cell = Cell(
         sandbox,
-        Confinement(library_paths(), (scratch,)),
+        Confinement(library_paths(), (scratch, *named), devices),
         Limits(cpu_seconds=20, wall_seconds=20),
         scratch,
         lifeline.fileno(),
@@ -162,6 +166,68 @@ def test_refuses_all_else(sandbox: Sandbox, name: str, tmp_path: Path) -> None:
     assert secret.read_text() == "held out"
     assert secret.stat().st_mode & 0o777 == 0o644
     assert {path.name for path in tmp_path.iterdir()} == {"secret", "scratch"}
+
+
+DRIVER_CALLS = {"make memory files", "make pipes to fill"}
+A_DEVICE = Path("/dev/random")
+
+
+@each_isolating
+@pytest.mark.parametrize("name", sorted(REFUSED.keys() - DRIVER_CALLS))
+def test_refuses_the_same_to_a_run_with_a_device(
+    sandbox: Sandbox, name: str, tmp_path: Path
+) -> None:
+    """A device opens its files and its driver's calls, and nothing else."""
+    (tmp_path / "secret").write_text("held out")
+    said = answer(sandbox, tmp_path, REFUSED[name], devices=(A_DEVICE,))
+    assert said.endswith("Error"), f"it could {name}: {said}"
+
+
+def entropy(path: str) -> int:
+    """What `ioctl` answers on a device of the kernel's, opened for reading."""
+    descriptor = os.open(path, os.O_RDONLY)
+    return struct.unpack("i", fcntl.ioctl(descriptor, 0x80045200, bytes(4)))[0]
+
+
+def name_a_thread() -> list[str]:
+    """Name a thread through the file that the kernel has for it, as a driver does."""
+    names: list[str] = []
+
+    def rename() -> None:
+        path = Path(f"/proc/self/task/{threading.get_native_id()}/comm")
+        path.write_text("driver")
+        names.append(path.read_text().strip())
+
+    thread = threading.Thread(target=rename)
+    thread.start()
+    thread.join()
+    return names
+
+
+@each_isolating
+def test_only_the_devices_of_a_run_can_be_controlled(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Not without one; with one, that one; other device files stay what they were."""
+    cases: list[tuple[str, tuple[Path, ...]]] = [
+        ("/dev/urandom", ()),
+        (str(A_DEVICE), (A_DEVICE,)),
+        ("/dev/full", (A_DEVICE,)),
+    ]
+    said: list[str] = []
+    for number, (path, devices) in enumerate(cases):
+        (folder := tmp_path / str(number)).mkdir()
+        said.append(answer(sandbox, folder, lambda _, path=path: entropy(path), devices=devices))
+    assert said[0] == said[2] == "PermissionError"
+    assert said[1].isdigit()
+
+
+@each_isolating
+def test_a_run_with_a_device_may_do_what_its_driver_does(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Memory files, pipes and names for its threads: without these CUDA does not start."""
+
+    def attempt(scratch: Path) -> tuple[bool, int, list[str]]:
+        return os.memfd_create("x") > 0, len(os.pipe()), name_a_thread()
+
+    assert answer(sandbox, tmp_path, attempt, devices=(A_DEVICE,)) == "(True, 2, ['driver'])"
 
 
 @each_isolating
