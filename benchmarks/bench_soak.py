@@ -3,13 +3,15 @@ An hour of eight nodes that gossip while some die and come back: does anything g
 
 Real nodes (`benchmarks.commanded_node`), each a process. Five stay; of three others one
 is killed with SIGKILL every 45 seconds, and started again ten seconds later. Every second
-somebody gossips a signed record: one in ten is new, the others all have, so that what
-grows is not the board. After ten minutes to settle, memory, descriptors, trio's tasks
-and Python's objects of the five are watched; slopes are those of five-minute means, with
-the interval that holds the true one at 95 % (Student's t over the means).
+somebody gossips a signed record that all have. In the first part one in ten of them is
+new: a node holds what it was told, so its memory may grow with them. In the second part
+none is, and nothing may grow. Memory, descriptors, trio's tasks and Python's objects of
+the five are watched once they have settled; slopes are those of means over some minutes,
+with the interval that holds the true one at 95 % (Student's t over the means).
 
-At the end all eight must hold the same records, end in good order and have nothing in
-their logs that a healthy node does not say. It runs at low priority and costs little.
+Then a thousand new records come within minutes, which says what one takes in memory. At
+the end all eight must hold the same records, end in good order and have nothing in their
+logs that a healthy node does not say. It runs at low priority and costs little.
 """
 
 from __future__ import annotations
@@ -36,11 +38,14 @@ JOINED = 3
 CHURN_SECONDS, DEAD_SECONDS = 45.0, 10.0
 MESSAGE_SECONDS = 1.0
 NEW_ONE_IN = 10
+NEW_UNTIL = 5 / 12
+"""The part of the time in which new records come."""
+MANY, MANY_INTERVAL_S = 1_000, 0.08
 SAMPLE_SECONDS = 30.0
 MEAN_SECONDS = 300.0
 ALIKE_SECONDS = 30.0
-FLAT = {"memory_bytes": 5_000_000.0, "descriptors": 1.0, "tasks": 2.0, "objects": 20_000.0}
-"""The most that the slope of each may be per hour."""
+FLAT = {"memory_bytes": 2_000_000.0, "descriptors": 1.0, "tasks": 2.0, "objects": 20_000.0}
+"""The most that the slope of each may be per hour, while no new records come."""
 
 Sample = dict[str, float]
 
@@ -84,13 +89,26 @@ class Soak:
     def _gossip(self, second: int) -> None:
         node = self._draw.choice([node for node in self.nodes if self._up(node)])
         self.messages += 1
-        if second % NEW_ONE_IN == 0:
+        if second % NEW_ONE_IN == 0 and second < NEW_UNTIL * self._seconds:
             envelopes = self._records.take(1)
             node.publish(envelopes)
             self._known += envelopes
             self.published += len(node.answer()["published"])
         else:
             node.again([self._known[self.messages % len(self._known)]])
+
+    def bytes_per_record(self) -> float:
+        """What one more record takes in a node's memory, on average over many."""
+        before = self._memory()
+        for node in self.nodes[:STAYING]:
+            node.publish(self._records.take(MANY // STAYING), STAYING * MANY_INTERVAL_S)
+        self.published += sum(len(node.answer()["published"]) for node in self.nodes[:STAYING])
+        alike(self.nodes, self.published, 4 * ALIKE_SECONDS)
+        time.sleep(SAMPLE_SECONDS)
+        return (self._memory() - before) / MANY
+
+    def _memory(self) -> float:
+        return fmean(_sample(node)["memory_bytes"] for node in self.nodes[:STAYING])
 
     def _up(self, node: Commanded) -> bool:
         return self._dead is None or self._dead[0] is not node
@@ -145,11 +163,10 @@ def _slope(samples: Sequence[tuple[float, float]], mean_seconds: float) -> dict[
 
 def _trends(samples: Sequence[tuple[float, list[Sample]]]) -> dict[str, dict[str, Figure]]:
     """Per thing watched: the slope of the mean of all nodes."""
-    settled = [each for each in samples if each[0] >= min(SETTLE_SECONDS, samples[-1][0] / 6)]
-    span = (settled[-1][0] - settled[0][0]) / 5
+    span = (samples[-1][0] - samples[0][0]) / 5
     return {
         name: _slope(
-            [(at, fmean(one[name] for one in nodes)) for at, nodes in settled],
+            [(at, fmean(one[name] for one in nodes)) for at, nodes in samples],
             min(MEAN_SECONDS, span),
         )
         for name in FLAT
@@ -164,11 +181,14 @@ def main(seconds: float = SECONDS) -> int:
         with ended(soak.nodes):
             soak.run()
             after_s = alike(soak.nodes, soak.published, ALIKE_SECONDS)
+            with_records, per_record = soak.published, soak.bytes_per_record()
             held = len(soak.nodes[0].ids())
             statuses = [node.stop() for node in soak.nodes]
             complaints = [line for node in soak.nodes for line in node.complaints()]
         ran, spent = time.monotonic() - started, os.times()
-    trends = _trends(soak.samples)
+    settled_s, old_s = min(SETTLE_SECONDS, seconds / 6), NEW_UNTIL * seconds
+    growing = _trends([each for each in soak.samples if settled_s <= each[0] < old_s])
+    trends = _trends([each for each in soak.samples if each[0] >= old_s])
     flat = all(float(str(trends[name]["per_hour"])) <= most for name, most in FLAT.items())
     write_result(
         "soak",
@@ -176,7 +196,8 @@ def main(seconds: float = SECONDS) -> int:
             "nodes": len(soak.nodes),
             "seconds": round(ran),
             "messages": soak.messages,
-            "records": soak.published,
+            "records": with_records,
+            "records_in_the_end": soak.published,
             "records_lost": soak.published - held,
             "kills": soak.kills,
             "alike_after_seconds": round(after_s, 2),
@@ -186,6 +207,9 @@ def main(seconds: float = SECONDS) -> int:
             "watched_nodes": STAYING,
             "cpu_share_of_one_core": round((spent.children_user + spent.children_system) / ran, 3),
             "slopes": {name: dict(trend) for name, trend in trends.items()},
+            "slopes_while_records_come": {name: dict(trend) for name, trend in growing.items()},
+            "records_per_hour_while_they_come": round(3600 / MESSAGE_SECONDS / NEW_ONE_IN),
+            "memory_bytes_per_record": round(per_record),
             "promised_slopes_per_hour": dict(FLAT),
             "flat": flat,
         },
