@@ -26,21 +26,21 @@ class Limits:
         memory_bytes: Resident memory of one process.
         address_bytes: Address space of one process, of which torch alone takes 1.2 GB; None
             where a device's driver reserves more of it than there is memory.
-        data_bytes: Memory of its own that one process may map, reserved or used; None: as
-            much as its address space.
         scratch_bytes: Files in its scratch folder, together.
         scratch_files: How many of them.
         result_bytes: What training may hand over as weights.
+        data_bytes: Memory of its own that one process may map, reserved or used; None: as
+            much as its address space.
     """
 
     cpu_seconds: float
     wall_seconds: float
     memory_bytes: int = 3 * 1024 * MEBIBYTE
     address_bytes: int | None = 5 * 1024 * MEBIBYTE
-    data_bytes: int | None = None
     scratch_bytes: int = 64 * MEBIBYTE
     scratch_files: int = 1000
     result_bytes: int = 256 * MEBIBYTE
+    data_bytes: int | None = None
 
 
 def apply_limits(limits: Limits) -> None:

@@ -87,7 +87,7 @@ class LandlockSandbox:
         finally:
             os.close(ruleset)
         _drop_capabilities()
-        seccomp.install(devices=bool(confinement.devices))
+        seccomp.install(bool(confinement.devices))
 
 
 @cache

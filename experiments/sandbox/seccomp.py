@@ -95,7 +95,7 @@ def _refuse(error: int) -> Instruction:
     return (_RETURN, 0, 0, _ERRNO | error)
 
 
-def install(*, devices: bool = False) -> None:
+def install(devices: bool = False) -> None:
     """
     Put the calling thread, and all it starts later, under the filter.
 
