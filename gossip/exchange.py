@@ -24,6 +24,7 @@ import trio
 
 from gossip.desks import PEERS, Desks
 from gossip.discovery import Heard, by_peer
+from gossip.elsewhere import from_here
 from gossip.peer_book import PeerBook
 from gossip.transport import CallError, PeerId
 from swarm.canonical import CanonicalError, pack, unpack
@@ -116,7 +117,7 @@ class Exchange:
     async def _ask(self, peer: PeerId, heard: Heard) -> None:
         answer = await self._desks.call(peer, pack([]), CALL_S, PEERS)
         for told, addrs in read_answer(answer).items():
-            heard(told, addrs)
+            heard(told, from_here(addrs, self._desks.listen_addrs))
 
 
 def read_answer(answer: bytes) -> dict[PeerId, tuple[str, ...]]:

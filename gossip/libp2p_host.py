@@ -15,14 +15,12 @@ Source: https://github.com/libp2p/py-libp2p at 0.8.1
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-import psutil
 import trio
 from libp2p import new_host
 from libp2p.abc import IHost, INetStream
@@ -33,7 +31,6 @@ from libp2p.network.config import ConnectionConfig
 from libp2p.network.exceptions import SwarmException
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
-from libp2p.peer.peerstore import PeerStoreError
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.tools.anyio_service import background_trio_service
@@ -45,20 +42,20 @@ from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.guards import GuardedPubsub, guard_host, new_router
 from gossip.identity import Identity
+from gossip.libp2p_addrs import addrs_of, own_addrs, without_wildcards
 from gossip.libp2p_circuits import Circuits
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
 from gossip.libp2p_punch import Punch
 from gossip.libp2p_relay import RelayService
 from gossip.limits import Limits
 from gossip.message_id import message_id
-from gossip.multiaddress import Address, AddressError, parse
+from gossip.multiaddress import Address, parse
 from gossip.transport import DialError, PeerId, TransportError, Verdict
 
 _log = logging.getLogger(__name__)
 
 MESHSUB = ("/meshsub/1.1.0", "/meshsub/1.0.0")
 CALL_PROTOCOL = PROTOCOLS[SYNC]
-MAX_ADDRS_PER_PEER = 8
 CLOSE_S = 5.0
 
 
@@ -121,19 +118,15 @@ class Network:
     @property
     def listen_addrs(self) -> tuple[str, ...]:
         """Full multiaddrs that others can dial."""
-        return tuple(_texts(self._host.get_addrs()))
+        return own_addrs(self._host)
 
     def peers(self) -> tuple[PeerId, ...]:
         """Peers with a live connection."""
         return tuple(str(peer) for peer in self._host.get_connected_peers())
 
     def addrs_of(self, peer: PeerId) -> tuple[str, ...]:
-        """Where a peer says it can be dialled; empty until it has said so."""
-        try:
-            known = self._host.get_peerstore().peer_info(ID.from_string(peer)).addrs
-        except (PeerStoreError, ValueError):
-            return ()
-        return _dialable(known, peer)
+        """Where a peer says it can be dialled from here; empty until it has said so."""
+        return addrs_of(self._host, peer)
 
     async def publish(self, data: bytes) -> None:
         """Send a message to the mesh."""
@@ -267,7 +260,7 @@ def _new_host(identity: Identity, limits: Limits, pre_shared_key: str | None) ->
             ping_timeout=5,
             abort_connection_on_ping_failure=True,
         ),
-        addrs_factory=_without_wildcards,
+        addrs_factory=without_wildcards,
         disable_identify_address_discovery=True,
     )
 
@@ -335,48 +328,6 @@ def _let_logs_through() -> None:
     logger.handlers.clear()
     logger.propagate = True
     logger.setLevel(logging.ERROR)
-
-
-def _without_wildcards(addresses: list[Multiaddr]) -> list[Multiaddr]:
-    """Replace 0.0.0.0 and :: by the addresses this machine has, the reachable ones first."""
-    found: list[Multiaddr] = []
-    for multiaddr in addresses:
-        address = parse(str(multiaddr))
-        hosts = _interface_ips(address.family) if address.wildcard else [address.host]
-        for host in hosts[:MAX_ADDRS_PER_PEER]:
-            found.append(Multiaddr(f"/{address.family}/{host}/tcp/{address.port}"))
-    return found
-
-
-def _interface_ips(family: str) -> list[str]:
-    version = 6 if family == "ip6" else 4
-    ips: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
-    for entries in psutil.net_if_addrs().values():
-        for entry in entries:
-            try:
-                ip = ipaddress.ip_address(entry.address)
-            except ValueError:
-                continue
-            if ip.version == version and not ip.is_link_local:
-                ips.add(ip)
-    return [str(ip) for ip in sorted(ips, key=lambda ip: (ip.is_loopback, int(ip)))]
-
-
-def _texts(addresses: Iterable[object]) -> list[str]:
-    return list(dict.fromkeys(str(address) for address in addresses))
-
-
-def _dialable(addresses: Iterable[object], peer: PeerId) -> tuple[str, ...]:
-    """The addresses that we could dial, as full multiaddrs, a bounded number of them."""
-    found: list[str] = []
-    for text in _texts(addresses)[:64]:
-        try:
-            address = parse(text)
-        except AddressError:
-            continue
-        if address.port and not address.wildcard and address.peer in (None, peer):
-            found.append(f"{address.base}/p2p/{peer}")
-    return tuple(dict.fromkeys(found))[:MAX_ADDRS_PER_PEER]
 
 
 def _why_not(address: Address, error: BaseException) -> str:
