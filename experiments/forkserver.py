@@ -17,6 +17,7 @@ import sys
 
 import torch
 
+from experiments.computing import devices_unseen
 from experiments.orders import MAX_ORDER_BYTES, order_from_line
 from experiments.process_tree import adopt_orphans, die_with_parent, kill_descendants
 from experiments.sandbox.libraries import library_paths
@@ -31,11 +32,18 @@ def warm_up() -> None:
     Use, on one thread, what training code will need.
 
     The first optimiser imports some 400 modules of sympy through
-    `torch._dynamo`, which a confined child could not read any more.
+    `torch._dynamo`, which a confined child could not read any more. No device is
+    touched: what is on one does not survive a fork.
     """
     library_paths()
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
+    with devices_unseen():
+        take_a_step()
+
+
+def take_a_step() -> None:
+    """Train a layer for a step with every optimizer that torch may have."""
     model = torch.nn.Linear(8, 8, bias=False)
     for name in ("SGD", "AdamW", "Muon"):
         if not hasattr(torch.optim, name):  # Muon came with torch 2.9

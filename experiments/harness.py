@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from experiments.run import Progress, RunRequest, RunResult
+from swarm.devices import Seat
 
 ReportProgress = Callable[[Progress], None]
 
@@ -30,11 +31,13 @@ class Caps:
         cpu_seconds: Processor time in all.
         wall_seconds: Time that training, and then evaluation, may take.
         memory_bytes: Resident memory.
+        seat: The device it may use; None: the processor.
     """
 
     cpu_seconds: float
     wall_seconds: float
     memory_bytes: int
+    seat: Seat | None = None
 
 
 class Harness(Protocol):

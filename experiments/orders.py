@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from experiments.run import Exam, Progress, RunResult, RunStatus, Score
+from swarm.devices import Numerics, Seat
 
 MAX_ORDER_BYTES = 16384
 MAX_ANSWER_BYTES = 1 << 20
@@ -37,6 +38,7 @@ class RunOrder:
         cpu_seconds: Compute cap of training and evaluation together.
         wall_seconds: Cap on the time each of them takes.
         memory_bytes: Cap on the resident memory of each of them.
+        seat: The device that all children compute on; None: the processor.
     """
 
     work: str
@@ -54,6 +56,7 @@ class RunOrder:
     wall_seconds: float
     memory_bytes: int
     against: tuple[tuple[int, float], ...] = ()
+    seat: Seat | None = None
 
 
 class Broken(Exception):  # noqa: N818
@@ -69,7 +72,8 @@ def order_from_line(line: bytes) -> RunOrder:
     """The order a line of JSON holds."""
     fields = json.loads(line)
     exams = tuple(Exam(**exam) for exam in fields["exams"])
-    return RunOrder(**fields | {"exams": exams, "against": _curve(fields["against"])})
+    against, seat = _curve(fields["against"]), _seat(fields["seat"])
+    return RunOrder(**fields | {"exams": exams, "against": against, "seat": seat})
 
 
 def answer_line(answer: Progress | RunResult | Broken) -> bytes:
@@ -109,6 +113,13 @@ def _result(body: dict[str, Any]) -> RunResult:
 
 def _curve(rows: list[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
     return tuple((tokens, loss) for tokens, loss in rows)
+
+
+def _seat(fields: dict[str, Any] | None) -> Seat | None:
+    if fields is None:
+        return None
+    numerics = Numerics(**fields.pop("numerics"))
+    return Seat(numerics=numerics, **fields)
 
 
 def _blocks(rows: list[list[int]]) -> tuple[tuple[int, int], ...]:

@@ -26,7 +26,7 @@ from experiments.orders import (
     order_to_line,
 )
 from experiments.run import RunnerError, RunRequest, RunResult
-from experiments.sandbox import Confinement, Sandbox
+from experiments.sandbox import Confinement, Sandbox, cuda
 
 START_SECONDS = 180.0
 _OURS = Path(__file__).resolve().parents[1]
@@ -35,7 +35,11 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def child_environment() -> dict[str, str]:
-    """The little of the node's environment that its children see: no keys, one thread, no GPU."""
+    """
+    The little of the node's environment that its children see: no keys, one thread, no GPU.
+
+    A run that has a seat on a GPU names it for itself.
+    """
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     threads = dict.fromkeys(_ONE_THREAD, "1")
     return kept | threads | {"PYTHONPATH": str(_OURS), "CUDA_VISIBLE_DEVICES": ""}
@@ -55,6 +59,7 @@ class StreamHarness:
             a tree's code.
         niceness: Added to the priority of all processes.
         scratch: Folder of the runs' files and of what the forkserver itself has to say.
+        device_kind: torch's word for the devices that runs may have a seat on; "" for none.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class StreamHarness:
         sandbox: Sandbox,
         niceness: int,
         scratch: Path,
+        device_kind: str = "",
     ) -> None:
         self._prepare = prepare
         self._cache = cache
@@ -77,6 +83,7 @@ class StreamHarness:
         self._sandbox = sandbox
         self._niceness = niceness
         self._scratch = scratch
+        self._device_kind = device_kind
         self._log = scratch / "forkserver.log"
         self._lock = trio.Lock()
         self._server: trio.Process | None = None
@@ -117,6 +124,7 @@ class StreamHarness:
             wall_seconds=caps.wall_seconds,
             memory_bytes=caps.memory_bytes,
             against=request.against,
+            seat=caps.seat,
         )
         ours, theirs = socket.socketpair()
         with ours:
@@ -169,7 +177,11 @@ class StreamHarness:
     def _reach(self) -> Confinement:
         """What the forkserver and its supervisors need; their children get less."""
         self._cache.mkdir(parents=True, exist_ok=True)
-        return Confinement((_OURS, self._prepare.parent), (self._scratch, self._cache))
+        return Confinement(
+            (_OURS, self._prepare.parent, *cuda.facts(self._device_kind)),
+            (self._scratch, self._cache),
+            cuda.device_files(self._device_kind),
+        )
 
     async def _stop(self) -> None:
         """Close the forkserver's socket, which ends it and all below it, and see that it does."""

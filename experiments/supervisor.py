@@ -29,16 +29,17 @@ from numpy.typing import NDArray
 from experiments.bounded_log import BoundedLog
 from experiments.child import Abandoned, Cell, Child, RunFailed, SetupFailed
 from experiments.frames import CURVE, PROGRESS, RESULT, unpack_progress
-from experiments.limits import Limits
+from experiments.limits import Limits, on_a_device
 from experiments.orders import Broken, RunOrder, answer_line
 from experiments.process_tree import adopt_orphans, kill_descendants
 from experiments.run import VALIDATION, Exam, Progress, RunResult, RunStatus, Score
-from experiments.sandbox import Confinement, sandbox_named
+from experiments.sandbox import Confinement, cuda, sandbox_named
 from experiments.sandbox.libraries import library_paths
 from experiments.scoring import Batch, Examiner
 from experiments.splice import SpliceProbe
 from experiments.training import VOCABULARY, counted, evaluator, split_result, trainer
 from experiments.weights import parameters_in
+from swarm.devices import Seat
 from swarm.stopping import POINTS, is_behind
 
 BATCH_WINDOWS = 32
@@ -81,16 +82,17 @@ class _Run:
         self._curve: list[tuple[int, float]] = []
         self._sandbox = sandbox_named(order.sandbox)
         limits = Limits(order.cpu_seconds, order.wall_seconds, order.memory_bytes)
+        limits = limits if order.seat is None else on_a_device(limits)
         work, scratch = Path(order.work), Path(order.scratch)
-        readable = (*library_paths(), work)
-        cell = Cell(
-            self._sandbox, Confinement(readable, (scratch,)), limits, scratch, node.fileno()
-        )
-        self._trainer = Child(trainer(work, order.budget_tokens, order.seed), cell, self._log)
+        reach = _reach(work, order.seat)
+        inside = replace(reach, writable=(scratch, *reach.writable))
+        cell = Cell(self._sandbox, inside, limits, scratch, node.fileno())
+        main = trainer(work, order.budget_tokens, order.seed, order.seat)
+        self._trainer = Child(main, cell, self._log)
         self._logits = mmap.mmap(-1, BATCH_WINDOWS * order.context * VOCABULARY * 4)
         limits = replace(limits, cpu_seconds=order.cpu_seconds * len(order.exams))
-        cell = replace(cell, confinement=Confinement(readable), scratch=work, limits=limits)
-        main = evaluator(work, self._logits, order.context)
+        cell = replace(cell, confinement=reach, scratch=work, limits=limits)
+        main = evaluator(work, self._logits, order.context, order.seat)
         self._evaluator = Child(main, cell, BoundedLog())
         self._second = Child(main, cell, BoundedLog()) if order.probe else None
 
@@ -198,6 +200,16 @@ class _Run:
             parameters=self._parameters,
             curve=tuple(self._curve),
         )
+
+
+def _reach(work: Path, seat: Seat | None) -> Confinement:
+    """What every child of a run may reach: libraries, its tree, and its device if it has one."""
+    kind = "" if seat is None else seat.kind
+    return Confinement(
+        (*library_paths(), work, *cuda.driver_files(kind)),
+        cuda.named_by_process(kind),
+        cuda.device_files(kind),
+    )
 
 
 class _AnswerSheet:

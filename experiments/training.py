@@ -22,8 +22,10 @@ from typing import Protocol, cast
 
 import torch
 
+from experiments.computing import compile_models, computing, sit_down
 from experiments.confined import Main, NotFiniteError
 from experiments.frames import CURVE, PROGRESS, RESULT, pack_progress, write_frame
+from swarm.devices import Seat
 from swarm.stopping import POINTS
 
 VOCABULARY = 256
@@ -58,18 +60,23 @@ def load_train_module(work: Path) -> TrainModule:
     return cast(TrainModule, module)
 
 
-def trainer(work: Path, budget_tokens: int, seed: int) -> Main:
+def trainer(work: Path, budget_tokens: int, seed: int, seat: Seat | None = None) -> Main:
     """
-    The training child's main: train once, answer with a RESULT frame.
+    The training child's main: train once, on the seat's device if any, answer with a RESULT frame.
 
     Its payload is 8 bytes of microseconds spent in `train`, then the weights
     as `torch.save` writes a state dict.
     """
 
     def main(inlet: int, outlet: int) -> None:
+        sit_down(seat)
         module = load_train_module(work)
+        if seat is not None and seat.numerics.compiled:
+            compile_models(module)
+        report = _reporter(outlet, budget_tokens)
         started = time.perf_counter()
-        model = module.train(_reader(inlet), budget_tokens, seed, _reporter(outlet, budget_tokens))
+        with computing(seat):
+            model = module.train(_reader(inlet), budget_tokens, seed, report)
         microseconds = int(1e6 * (time.perf_counter() - started))
         sys.stdout.flush()
         weights = io.BytesIO()
@@ -85,7 +92,7 @@ def split_result(payload: bytes) -> tuple[float, bytes]:
     return microseconds / 1e6, payload[_LENGTH.size :]
 
 
-def evaluator(work: Path, logits: mmap.mmap, context: int) -> Main:
+def evaluator(work: Path, logits: mmap.mmap, context: int, seat: Seat | None = None) -> Main:
     """
     The evaluation child's main: load weights, then answer windows until its input ends.
 
@@ -97,12 +104,13 @@ def evaluator(work: Path, logits: mmap.mmap, context: int) -> Main:
     def main(inlet: int, outlet: int) -> None:
         read = _reader(inlet)
         weights = _read_counted(read)
+        shared = torch.frombuffer(logits, dtype=torch.float32)
+        sit_down(seat)
         model = load_train_module(work).build_model()
         model.load_state_dict(
             torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
         )
         model.eval()
-        shared = torch.frombuffer(logits, dtype=torch.float32)
         with torch.inference_mode():
             while data := _read_counted(read):
                 windows = torch.frombuffer(bytearray(data), dtype=torch.uint8)
