@@ -11,6 +11,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -31,8 +32,10 @@ from experiments.run import (
 )
 from experiments.run_cache import RunCache, RunKey
 from experiments.sandbox import Sandbox
+from experiments.seats import Seats
 from experiments.stream import StreamHarness
 from experiments.workspace import remove_leftovers, workspace
+from swarm.devices import Seat
 from swarm.settings import Accept
 from swarm.task import Task
 from swarm.tree import TreeError, check_bounds
@@ -76,6 +79,7 @@ class Runner:
         runs: Where results are remembered.
         workers: How many runs go on at once.
         accept: `knobs` refuses strangers' code even where it could be isolated.
+        seats: On devices; every run takes one. None: the processor does the work.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Runner:
         runs: RunCache,
         workers: int,
         accept: Accept = "code",
+        seats: Seats | None = None,
     ) -> None:
         self._accept = accept
         self._task = task
@@ -95,8 +100,8 @@ class Runner:
         self._runs = runs
         self._limiter = trio.CapacityLimiter(workers)
         self._under_way: dict[RunKey, trio.Event] = {}
-        self._environment = environment_of(harness.isolation)
-        self._cpu_seconds = UNCALIBRATED_CPU_SECONDS
+        self._seats = seats
+        self._cpu_seconds: dict[str, float] = {}
 
     @property
     def isolation(self) -> str:
@@ -110,8 +115,8 @@ class Runner:
 
     @property
     def compute_cap_cpu_seconds(self) -> float:
-        """Processor time at which a run is stopped."""
-        return self._cpu_seconds
+        """Processor time at which a run is stopped, the most of it where devices differ."""
+        return max(self._cpu_seconds.values(), default=UNCALIBRATED_CPU_SECONDS)
 
     async def __aenter__(self) -> Runner:
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -132,6 +137,8 @@ class Runner:
         """
         Run the baseline and set the compute cap to a multiple of what it used.
 
+        Where devices of several kinds are used, it is run on one of each.
+
         Args:
             request: The task's baseline with any seed.
             progress: As for `run`.
@@ -139,14 +146,29 @@ class Runner:
         Raises:
             RunnerError: The baseline itself does not complete here.
         """
-        result = await self.run(request, progress)
-        if result.status is not RunStatus.COMPLETED:
-            raise RunnerError(_failed_baseline(self._task.name, result))
-        used = self._runs.typical_cpu_seconds(request.tree_hash, self._task.id, self._environment)
-        self._cpu_seconds = self._task.budget.compute_cap * (
-            used if used is not None else result.cpu_milliseconds / 1000
-        )
-        return result
+        seeds = [request.seed]
+        if self._seats is not None:
+            seeds = self._seats.one_seed_each(request.seed, self._task.seeds)
+        results: list[RunResult] = []
+        for seed in seeds:
+            baseline = replace(request, seed=seed)
+            results.append(result := await self.run(baseline, progress))
+            if result.status is not RunStatus.COMPLETED:
+                raise RunnerError(_failed_baseline(self._task.name, result))
+            self._set_cap(baseline, result)
+        return results[0]
+
+    def _set_cap(self, baseline: RunRequest, result: RunResult) -> None:
+        """
+        Stop runs in the environment of this one at a multiple of what the baseline takes there.
+
+        A process that waits for a device spins, so on a shared device it uses more.
+        """
+        environment = self._environment(baseline.seed)
+        used = self._runs.typical_cpu_seconds(baseline.tree_hash, self._task.id, environment)
+        seconds = used if used is not None else result.cpu_milliseconds / 1000
+        stretch = 1.0 if self._seats is None else self._seats.pool(baseline.seed).stretch
+        self._cpu_seconds[environment] = self._task.budget.compute_cap * seconds * stretch
 
     def remembers(self, request: RunRequest) -> bool:
         """Whether `run` would answer at once."""
@@ -191,10 +213,15 @@ class Runner:
             request.tree_hash,
             request.seed,
             self._task.id,
-            self._environment,
+            self._environment(request.seed),
             request.exams,
             request.probe,
         )
+
+    def _environment(self, seed: int) -> str:
+        """What may change the result of a run with this seed on this machine."""
+        words = environment_of(self._harness.isolation)
+        return words if self._seats is None else f"{words}, {self._seats.pool(seed)}"
 
     def _refused(self, reason: str) -> RunResult:
         """The result of a tree that is not run: too large, so it may carry the answers."""
@@ -228,12 +255,19 @@ class Runner:
         )
 
     async def _run(self, request: RunRequest, progress: ReportProgress) -> RunResult:
+        if self._seats is None:
+            return await self._attempts(request, progress, None)
+        return await self._seats.run(request.seed, partial(self._attempts, request, progress))
+
+    async def _attempts(
+        self, request: RunRequest, progress: ReportProgress, seat: Seat | None
+    ) -> RunResult:
         """Run it, again where its supervisor or the forkserver was killed from outside."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with workspace(self._scratch, request.tree, request.tree_hash) as place:
                     return await self._harness.execute(
-                        place.work, place.scratch, request, self._caps(), progress
+                        place.work, place.scratch, request, self._caps(request, seat), progress
                     )
             except SupervisorLost as lost:
                 if attempt == ATTEMPTS:
@@ -244,10 +278,11 @@ class Runner:
                 ) from error
         raise AssertionError("the last attempt returns or raises")
 
-    def _caps(self) -> Caps:
+    def _caps(self, request: RunRequest, seat: Seat | None) -> Caps:
         seconds = self._task.budget.seconds
-        wall = 60.0 + 10.0 * self._cpu_seconds if seconds is None else float(seconds)
-        return Caps(self._cpu_seconds, wall, MEMORY_BYTES)
+        cpu = self._cpu_seconds.get(self._environment(request.seed), UNCALIBRATED_CPU_SECONDS)
+        wall = 60.0 + 10.0 * cpu if seconds is None else float(seconds)
+        return Caps(cpu, wall, MEMORY_BYTES, seat)
 
 
 def _failed_baseline(task: str, result: RunResult) -> str:
@@ -276,6 +311,7 @@ def open_runner(
     sandbox: Sandbox,
     accept: Accept = "code",
     niceness: int = 10,
+    seats: Seats | None = None,
 ) -> Runner:
     """
     The runner a task asks for; nothing is started before its first run.
@@ -289,6 +325,7 @@ def open_runner(
         sandbox: For all code of a tree; one that serves the task's harness.
         accept: As for `Runner`.
         niceness: Added to the priority of all processes.
+        seats: As for `Runner`; for tasks of the stream harness.
 
     Raises:
         RunnerError: The task lacks a file that its harness needs.
@@ -319,8 +356,11 @@ def open_runner(
             sandbox=sandbox,
             niceness=niceness,
             scratch=scratch,
+            device_kind="" if seats is None else seats.kind,
         )
-    return Runner(task, harness, scratch=scratch, runs=runs, workers=workers, accept=accept)
+    return Runner(
+        task, harness, scratch=scratch, runs=runs, workers=workers, accept=accept, seats=seats
+    )
 
 
 def _frozen_files(loaded: LoadedTask) -> Mapping[str, Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.run_cache import RunCache
 from experiments.runner import Runner, RunRequest, open_runner
 from experiments.sandbox import Sandbox, best_sandbox
+from experiments.seats import Seats
 from swarm.settings import Accept
 from swarm.task import Task, parse_task
 from swarm.tree import tree_hash
@@ -123,6 +124,7 @@ def open_tiny(
     workers: int = 2,
     cache: Path | None = None,
     accept: Accept = "code",
+    seats: Seats | None = None,
 ) -> Runner:
     """A runner for it that keeps its files in `home`."""
     home.mkdir(parents=True, exist_ok=True)
@@ -135,4 +137,5 @@ def open_tiny(
         sandbox=sandbox or best_sandbox(),
         accept=accept,
         niceness=0,
+        seats=seats,
     )
