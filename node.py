@@ -171,6 +171,7 @@ class Node:
         self._history = History(home.history, topic.work)
         self._research: Research | None = None
         self._trusted = trust_file.load(home.trust)
+        self._one_status = trio.CapacityLimiter(1)
 
     async def live(self) -> None:
         """Run until a signal, or until the experiments asked for are done."""
@@ -305,8 +306,10 @@ class Node:
             self._history.mark_published(trials)
 
     async def _write_status(self) -> None:
+        """In a thread: a busy disk takes long to rename a file, and the network must not wait."""
+        write, status = self._home.write_status, self._status()
         try:
-            self._home.write_status(self._status())
+            await trio.to_thread.run_sync(write, status, limiter=self._one_status)
         except OSError as error:
             self._network.notices.trouble(
                 f"cannot write {self._home.status} ({error.strerror}): free some disk space"

@@ -25,6 +25,9 @@ NEWCOMERS = Allowance(16, 2)
 RELAYED = Allowance(100, 20)
 """Records of all authors together; as above."""
 
+EAGER = Allowance(16, 4)
+"""Records of all authors together that have used up half of their own share; as above."""
+
 SIGNALS = Allowance(128, 16)
 """Signals that a node passes on: in a very large swarm each hears of its own corner."""
 

@@ -3,16 +3,18 @@ Which good records gossip passes on when somebody makes very many.
 
 Keys are free, so a flood may come under a new name with every record. What is above
 these shares is not passed on and not heard; it is nobody's fault, and sync brings it at
-its own pace. Authors that are in the journal have a share that newcomers cannot use up.
+its own pace. Authors that are in the journal have a share that newcomers cannot use up,
+and those who keep to the pace of experiments one that the eager cannot: who has used up
+half of an own share is eager, and all who are have a small one together.
 
-Law: who keeps to the pace of experiments is always passed on, whoever floods.
+Law: who keeps to the pace of experiments is passed on, whoever floods.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gossip.limits import AUTHOR, NEWCOMERS, RELAYED
+from gossip.limits import AUTHOR, EAGER, NEWCOMERS, RELAYED
 from gossip.meters import Meters
 from swarm.records import PeerId
 
@@ -29,6 +31,7 @@ class Relay:
         self._known = set(known)
         self._authors: Meters[PeerId] = Meters(AUTHOR)
         self._newcomers: Meters[str] = Meters(NEWCOMERS)
+        self._eager: Meters[str] = Meters(EAGER)
         self._all: Meters[str] = Meters(RELAYED)
 
     @property
@@ -46,6 +49,12 @@ class Relay:
 
     def takes(self, author: PeerId) -> bool:
         """Whether one more valid record of an author is passed on; counts it if so."""
-        if author not in self._known and not self._newcomers.take(""):
+        if author not in self._known:
+            if not self._newcomers.take(""):
+                return False
+            self._authors.charge(author, AUTHOR.burst / 2 - 1)
+        if not self._authors.take(author):
             return False
-        return self._authors.take(author) and self._all.take("")
+        if self._authors.left(author) < AUTHOR.burst / 2 and not self._eager.take(""):
+            return False
+        return self._all.take("")

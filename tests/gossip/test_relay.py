@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from gossip.limits import AUTHOR, NEWCOMERS, RELAYED
+from gossip.limits import AUTHOR, EAGER, NEWCOMERS, RELAYED
 from gossip.meters import KEYS, Allowance, Meters
 from gossip.relay import Relay
 
@@ -63,3 +63,27 @@ async def test_all_together_have_a_share(autojump_clock: Clock) -> None:
     relay = Relay(names)
     assert sum(relay.takes(name) for name in names) == RELAYED.burst
     assert relay.is_full
+
+
+async def test_many_loud_voices_leave_room_for_the_calm(autojump_clock: Clock) -> None:
+    """Ten known names that flood together have a small share; who speaks now and then is heard."""
+    loud = [f"eve {number}" for number in range(10)]
+    relay, passed = Relay([*loud, "ann", "bob"]), 0
+    for _ in range(60):
+        passed += sum(relay.takes(name) for name in loud for _ in range(100))
+        assert relay.takes("ann")
+        assert relay.takes("bob")
+        await trio.sleep(1)
+    at_first = len(loud) * AUTHOR.burst / 2
+    assert passed <= at_first + EAGER.burst + 60 * EAGER.per_second
+
+
+async def test_a_new_name_does_not_begin_with_a_whole_share(autojump_clock: Clock) -> None:
+    relay, passed = Relay([]), 0
+    for second in range(60):
+        name = f"sybil {second}"
+        passed += relay.takes(name)
+        relay.note([name])
+        passed += sum(relay.takes(name) for _ in range(100))
+        await trio.sleep(1)
+    assert passed <= 60 + EAGER.burst + 60 * EAGER.per_second
