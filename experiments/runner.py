@@ -33,7 +33,7 @@ from experiments.run import (
 from experiments.run_cache import RunCache, RunKey
 from experiments.sandbox import Sandbox
 from experiments.seats import Seats
-from experiments.stream import StreamHarness
+from experiments.stream import stream_harness
 from experiments.workspace import remove_leftovers, workspace
 from swarm.devices import Seat
 from swarm.settings import Accept
@@ -341,21 +341,13 @@ def open_runner(
             niceness=niceness,
         )
     else:
-        if "prepare.py" not in task.frozen or "train.py" not in task.editable:
-            raise RunnerError(
-                f"task {task.name}: the stream harness needs prepare.py among `frozen` "
-                "and train.py among `editable`"
-            )
-        assert task.budget.tokens is not None
-        harness = StreamHarness(
-            prepare=loaded.folder / "prepare.py",
+        harness = stream_harness(
+            task,
+            loaded.folder,
             cache=cache,
-            budget_tokens=task.budget.tokens,
-            context=task.context,
-            eval_bytes=task.eval_bytes,
+            scratch=scratch,
             sandbox=sandbox,
             niceness=niceness,
-            scratch=scratch,
             device_kind="" if seats is None else seats.kind,
         )
     return Runner(

@@ -27,6 +27,7 @@ from experiments.orders import (
 )
 from experiments.run import RunnerError, RunRequest, RunResult
 from experiments.sandbox import Confinement, Sandbox, cuda
+from swarm.task import Task
 
 START_SECONDS = 180.0
 _OURS = Path(__file__).resolve().parents[1]
@@ -198,6 +199,44 @@ class StreamHarness:
     async def aclose(self) -> None:
         """End the forkserver and with it every run."""
         await self._stop()
+
+
+def stream_harness(
+    task: Task,
+    folder: Path,
+    *,
+    cache: Path,
+    scratch: Path,
+    sandbox: Sandbox,
+    niceness: int,
+    device_kind: str = "",
+) -> StreamHarness:
+    """
+    What trains and scores a stream task's trees; nothing is started before its first run.
+
+    Args:
+        folder: Of the task's files.
+
+    Raises:
+        RunnerError: The task lacks a file that this needs.
+    """
+    if "prepare.py" not in task.frozen or "train.py" not in task.editable:
+        raise RunnerError(
+            f"task {task.name}: the stream harness needs prepare.py among `frozen` "
+            "and train.py among `editable`"
+        )
+    assert task.budget.tokens is not None
+    return StreamHarness(
+        prepare=folder / "prepare.py",
+        cache=cache,
+        budget_tokens=task.budget.tokens,
+        context=task.context,
+        eval_bytes=task.eval_bytes,
+        sandbox=sandbox,
+        niceness=niceness,
+        scratch=scratch,
+        device_kind=device_kind,
+    )
 
 
 async def read_answers(answers: socket.socket, progress: ReportProgress) -> RunResult:

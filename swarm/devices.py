@@ -172,7 +172,7 @@ def make_pool(cards: Sequence[Card], numerics: Numerics, curve: Sequence[Load], 
     alone = curve[0].tokens_per_second
     stretch = best.at_once * alone / best.tokens_per_second
     rate = best.tokens_per_second * len(cards)
-    return Pool(tuple(cards), numerics, best.at_once, max(1.0, stretch), rate)
+    return Pool(tuple(cards), numerics, best.at_once, max(1.0, round(stretch, 2)), round(rate, 1))
 
 
 def pool_of(seed: int, pools: Sequence[Pool]) -> int:

@@ -18,6 +18,7 @@ from typing import Literal, cast
 from swarm.canonical import pack
 from swarm.cid import cid_of
 from swarm.knob import Knob, read_knobs
+from swarm.settings_block import Scalar, SettingsBlockError, read_settings, write_settings
 from swarm.toml_table import Table, TableError
 from swarm.tree import Tree
 
@@ -87,6 +88,7 @@ class Task:
         alpha: Chance that a change without effect is kept.
         baseline: Content of the editable files before anyone changed them.
         corpus: sha256 of each data split, by name.
+        accelerator: Whether a run is too long for a processor; says nothing of results.
     """
 
     id: str
@@ -107,6 +109,7 @@ class Task:
     alpha: float
     baseline: Tree
     corpus: Mapping[str, str]
+    accelerator: bool = False
 
     @property
     def topic(self) -> str:
@@ -151,6 +154,7 @@ def parse_task(text: bytes, files: Mapping[str, bytes]) -> Task:
 def _task(table: Table, files: Mapping[str, bytes]) -> Task:
     declared = _declared(table)
     baseline = _contents(files, declared.editable, "editable", MAX_EDITABLE_BYTES)
+    baseline = _with_settings(baseline, table.table("settings"))
     frozen = _contents(files, declared.frozen, "frozen", MAX_FROZEN_BYTES)
     harness = cast(
         'Literal["stream", "command"]', table.choice("harness", ("stream", "command"), "stream")
@@ -175,6 +179,7 @@ def _task(table: Table, files: Mapping[str, bytes]) -> Task:
         alpha=table.number("alpha", 1e-6, 0.2, 0.01),
         baseline=baseline,
         corpus=_corpus(table.table("corpus")),
+        accelerator=table.flag("accelerator", False),
     )
     table.done()
     if not stream and not task.steps:
@@ -215,6 +220,27 @@ def _contents(
     if (size := sum(map(len, contents.values()))) > most:
         raise TaskError(key, f"{size} bytes in all, at most {most} are allowed")
     return contents
+
+
+def _with_settings(files: dict[str, bytes], table: Table) -> dict[str, bytes]:
+    """The editable files with the settings of the table `[settings]` in place of their own."""
+    for name in table.names():
+        value = table.scalar(name)
+        holders = [path for path in files if name in _settings_of(files[path])]
+        if len(holders) != 1:
+            raise TaskError(table.key(name), "expected a setting of one editable file")
+        try:
+            files[holders[0]] = write_settings(files[holders[0]], {name: value})
+        except SettingsBlockError as error:
+            raise TaskError(table.key(name), str(error)) from error
+    return files
+
+
+def _settings_of(source: bytes) -> Mapping[str, Scalar]:
+    try:
+        return read_settings(source)
+    except SettingsBlockError:
+        return {}
 
 
 def _matching(table: Table, name: str, pattern: re.Pattern[str], wanted: str) -> str:
@@ -258,7 +284,7 @@ def _with_id(task: Task, frozen: Mapping[str, bytes]) -> Task:
 
 def _manifest(task: Task, frozen: Mapping[str, bytes]) -> dict[str, object]:
     """Everything that makes two results comparable, ready to pack."""
-    explained = {"id", "title", "editable", "knobs", "metric", "budget", "baseline"}
+    explained = {"id", "title", "editable", "knobs", "metric", "budget", "baseline", "accelerator"}
     manifest: dict[str, object] = {
         name: getattr(task, name) for name in Task.__slots__ if name not in explained
     }

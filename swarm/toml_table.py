@@ -92,6 +92,15 @@ class Table:
             raise TableError(self.key(name), f"is {value!r}, expected true or false")
         return value
 
+    def scalar(self, name: str) -> int | float | str | bool:
+        """A number that is finite, a short string, true or false."""
+        value = self._take(name, None)
+        if isinstance(value, str) and len(value) <= 200:
+            return value
+        if isinstance(value, bool) or is_number(value):
+            return value
+        raise TableError(self.key(name), f"is {value!r}, expected a number, text, true or false")
+
     def items(self, name: str, default: list[object] | None = None) -> list[object]:
         """A list of at most `_MAX_LIST` values of any type."""
         value = self._take(name, default)
