@@ -22,7 +22,8 @@ from functools import partial
 import trio
 
 from experiments.findings import Author, presence_of, trials_record
-from experiments.hardware import measured, remembered
+from experiments.furnishing import PROCESSOR, expected_workers, furnish
+from experiments.hardware import remembered
 from experiments.history import History
 from experiments.probe import probe
 from experiments.proposers.llm_service import LlmService, Paths
@@ -30,7 +31,6 @@ from experiments.proposers.mixed import every_proposer
 from experiments.research import Research
 from experiments.run_cache import RunCache
 from experiments.runner import open_runner
-from experiments.sandbox import best_sandbox
 from experiments.task_folder import LoadedTask, load_task, package_task
 from gossip import topics, trust_file
 from gossip.home import Home
@@ -166,7 +166,7 @@ class Node:
             topic=topic.scope.topic,
             task=self._task.id,
             hardware_class=hardware_class(self._probe),
-            device="cpu",
+            device=PROCESSOR,
         )
         self._history = History(home.history, topic.work)
         self._research: Research | None = None
@@ -194,14 +194,11 @@ class Node:
             direction=task.metric.direction,
             goal=task.metric.goal,
             min_effect=task.min_effect,
-            workers=0 if node.observe else self._workers(),
+            workers=expected_workers(self._loaded, node, self._probe, self._home.cache),
             home=str(self._home.root),
             nickname=node.nickname,
             topic=self._topic.name,
         )
-
-    def _workers(self) -> int:
-        return self._settings.node.workers or max(1, self._probe.cores - 1)
 
     def _services(self) -> list[Callable[[], Awaitable[None]]]:
         return [
@@ -246,26 +243,23 @@ class Node:
             return
 
     async def _do_research(self) -> None:
-        node, cache = self._settings.node, self._home.cache
-        if self._probe.gflops is None:
-            self._report(events.Preparing("Measuring once how fast this machine is."))
-        self._probe = await trio.to_thread.run_sync(
-            measured, self._probe, cache, abandon_on_cancel=True
-        )
-        self._author = replace(self._author, hardware_class=hardware_class(self._probe))
-        workers = self._workers()
+        node, cache, scratch = self._settings.node, self._home.cache, self._home.scratch
+        found = await furnish(self._loaded, node, self._probe, cache, scratch, self._report)
+        self._probe, kind = found.probe, hardware_class(found.probe)
+        self._author = replace(self._author, hardware_class=kind, device=found.device)
         runs, paths = RunCache(self._home.runs), Paths(self._home.llm, self._home.program)
         words = in_words(self._probe)
         llm = LlmService(self._settings, self._loaded, paths, self, words, self._report)
         async with open_runner(
             self._loaded,
             cache=cache,
-            scratch=self._home.scratch,
+            scratch=scratch,
             runs=runs,
-            workers=workers,
-            sandbox=best_sandbox(self._task.harness),
+            workers=found.workers,
+            sandbox=found.sandbox,
             accept=self._settings.search.accept,
             niceness=node.nice,
+            seats=found.seats,
         ) as runner:
             self._research = Research(
                 self._task,
@@ -275,7 +269,7 @@ class Node:
                 self,
                 self._author,
                 self._settings.search,
-                workers=workers,
+                workers=found.workers,
                 limit=node.experiments,
                 report=self._report,
                 uniform=random.random,

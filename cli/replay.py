@@ -25,12 +25,14 @@ from cli.failures import CommandError
 from cli.output import DIM, console, facts, print_json
 from cli.snapshot import loaded_task, take_snapshot
 from cli.text import plain
+from experiments.furnishing import known_seats
 from experiments.measure import differences
 from experiments.replicate import Replicated, replicate
 from experiments.run import RunRequest, RunResult
 from experiments.run_cache import RunCache
 from experiments.runner import open_runner
 from experiments.sandbox import best_sandbox
+from experiments.seats import Seats
 from experiments.task_folder import LoadedTask
 from gossip.home import Home
 from gossip.journal import Journal
@@ -41,6 +43,7 @@ from swarm.ladder import ladder_round, step_nano
 from swarm.lineage import Incomplete, InvalidWin, resolve_tree
 from swarm.records import Pair, RecordId, Replication, Win, from_nano
 from swarm.remeasure import MEANINGS, SIMPLER_MEANINGS, Outcome, compare
+from swarm.settings import NodeSettings
 from swarm.simplicity import allowed_loss, is_simplification
 from swarm.statistics import Effect, paired_effect
 from swarm.task import Task
@@ -135,12 +138,24 @@ def _trees(record: RecordId, wins: JournalWins, task: Task) -> tuple[Tree, Tree]
         raise CommandError(f"it cannot be run: {error}") from error
 
 
+def _seats(loaded: LoadedTask, home: Home) -> Seats | None:
+    """The devices that nodes of this home use for the task, if they do."""
+    seats = known_seats(loaded, NodeSettings(), home.cache)
+    if loaded.task.accelerator and seats is None:
+        raise CommandError(
+            f"task {loaded.task.name} is made for a GPU: run a node on it here once, which finds "
+            "out what the GPU is good for"
+        )
+    return seats
+
+
 async def _measure(
     home: Home, loaded: LoadedTask, base: Tree, tree: Tree, drawn: Challenge, shown: bool
 ) -> Replicated:
     """Calibrate on the baseline, then run base and candidate on every seed."""
     task = loaded.task
     with tempfile.TemporaryDirectory(prefix="swarm-replay-") as folder:
+        seats = _seats(loaded, home)
         runner = open_runner(
             loaded,
             cache=home.cache,
@@ -149,6 +164,7 @@ async def _measure(
             workers=max(1, min(2, os.cpu_count() or 1)),
             sandbox=best_sandbox(task.harness),
             niceness=0,
+            seats=seats,
         )
         with _progress(shown) as progress:
             bar = progress.add_task("", total=1 + 2 * len(drawn.seeds))

@@ -36,7 +36,10 @@ class NodeSettings(_Section):
     observe: bool = False
     """Take part in the swarm without training."""
     workers: int | None = Field(default=None, ge=1, le=1024)
-    """Experiments at once; by default one less than the cores, at least one."""
+    """Experiments at once; by default as many as the devices take, or, without any, one less
+    than the cores, at least one."""
+    gpu: bool = True
+    """Whether to run experiments on CUDA devices, where that is faster."""
     nice: int = Field(default=10, ge=0, le=19)
     experiments: int | None = Field(default=None, ge=1)
     """Stop after this many finished experiments of one's own; None: never."""
