@@ -27,6 +27,7 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub, ValidationCache, ValidationResult
+from libp2p.pubsub.rpc_queue import RpcQueue
 
 from gossip.fast import ReadAhead
 from gossip.limits import Limits
@@ -83,6 +84,7 @@ class GuardedPubsub(Pubsub):
         self._faults: Meters[ID] = Meters(limits.faults)
         self._expelled: dict[ID, float] = {}
         self.validation_cache = _NoCache()
+        self.peer_queues = _Queues()
         self.set_topic_validator(topic, self._judge, is_async_validator=False)
 
     async def run(self) -> None:
@@ -185,6 +187,21 @@ class GuardedPubsub(Pubsub):
             self._mark_msg_seen(message)
             self._pace.wasted(forwarder)
         return verdict is True
+
+
+class _Queues(dict[ID, RpcQueue]):
+    """
+    What waits to be sent, by peer; a queue that takes the place of another ends it.
+
+    Where two nodes dial each other at once a stock one registers the peer twice, and the
+    task that sends from the first queue waits for ever, with its stream.
+    """
+
+    def __setitem__(self, peer: ID, queue: RpcQueue) -> None:
+        before = self.get(peer)
+        super().__setitem__(peer, queue)
+        if before is not None and before is not queue:
+            before.close()
 
 
 class _NoCache(ValidationCache):

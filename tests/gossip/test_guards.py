@@ -286,6 +286,37 @@ async def test_messages_are_not_kept_whole() -> None:
         await until(lambda: not node.pubsub.router.equivocation_detection)
 
 
+async def test_a_peer_that_is_met_twice_at_once_is_sent_to_by_one_task() -> None:
+    """As by two that dial each other; in a stock host a task is left over for ever."""
+
+    async def senders_after_meeting(node: Node, within_s: float) -> int:
+        async with stock_node() as peer:
+            await connect(peer.host, node.addr)
+            await until(lambda: _senders() == 2)
+            node.pubsub._handle_dead_peer(peer.host.get_id())
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(node.pubsub._handle_new_peer, peer.host.get_id())
+            await holds(lambda: _senders() == 2, within_s)
+            return _senders() - 1
+
+    async with stock_node() as node:
+        assert await senders_after_meeting(node, 1.0) > 1
+    async with guarded_node() as node:
+        assert await senders_after_meeting(node, 60.0) == 1
+
+
+def _senders() -> int:
+    """How many tasks send gossip to a peer."""
+    root = trio.lowlevel.current_root_task()
+    waiting, count = [root] if root else [], 0
+    while waiting:
+        task = waiting.pop()
+        count += task.name.startswith("handle_sending_messages")
+        waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return count
+
+
 async def test_a_life_that_ends_leaves_no_thread() -> None:
     """A stock pubsub never ends the thread that forgets the ids it has seen."""
     async with stock_node() as node:
