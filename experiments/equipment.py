@@ -73,6 +73,18 @@ async def find(
     tell("Measuring once what this machine's devices are good for; this takes minutes.")
     baseline = RunRequest(task.baseline, tree_hash(task.baseline), 0, code=False)
     rehearsal = Rehearsal(harness, baseline, task.budget.tokens, scratch, inventory)
+    pools = await survey(cards, rehearsal, cores, tell)
+    if not pools:
+        return []
+    if not task.accelerator and await _processor_is_faster(pools, rehearsal, cores):
+        tell(f"The processor is faster than the devices with {task.name}, so it is used.")
+        pools = []
+    _keep(cache, _key(cards, task, harness.isolation), pools)
+    return pools
+
+
+async def survey(cards: Sequence[Card], rehearsal: Rehearsal, cores: int, tell: Tell) -> list[Pool]:
+    """Measure one device of each kind; the pools of those that work."""
     pools: list[Pool] = []
     for alike in _alike(cards):
         pool = await _pool_of(alike, rehearsal, max(1, cores // len(cards)))
@@ -80,12 +92,6 @@ async def find(
             tell(f"{alike[0].name} is not used: {rehearsal.problem}")
         else:
             pools.append(pool)
-    if not pools:
-        return []
-    if not task.accelerator and await _processor_is_faster(pools, rehearsal, cores):
-        tell(f"The processor is faster than the devices with {task.name}, so it is used.")
-        pools = []
-    _keep(cache, _key(cards, task, harness.isolation), pools)
     return pools
 
 

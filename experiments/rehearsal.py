@@ -44,11 +44,22 @@ _CAPS = Caps(cpu_seconds=3600.0, wall_seconds=3600.0, memory_bytes=3 << 30)
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What some runs at once did: how fast together, from the order on, in how much memory."""
+    """What some runs at once did: how fast together, how soon, and each in how much memory."""
 
+    how: str
+    at_once: int
     startup_seconds: float
     tokens_per_second: float
     run_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Runs that did not work, and why."""
+
+    how: str
+    at_once: int
+    problem: str
 
 
 @dataclass(slots=True)
@@ -73,6 +84,7 @@ class Rehearsal:
 
     Attributes:
         problem: Why the last runs failed, if they did.
+        log: All that was run, in its order.
     """
 
     def __init__(
@@ -89,6 +101,7 @@ class Rehearsal:
         self._scratch = scratch
         self._inventory = inventory
         self.problem = ""
+        self.log: list[Rehearsed | Failed] = []
 
     async def best_numerics(self, card: Card) -> tuple[Numerics, Load] | None:
         """The soonest way of computing on a device, and one run so; None where none works."""
@@ -101,6 +114,8 @@ class Rehearsal:
                 seen[numerics] = found
                 paces[numerics] = Pace(found.startup_seconds, found.tokens_per_second)
 
+        if await self._run([_seat(card, PLAIN, 1)]) is None:  # the first one wakes all up
+            return None
         await try_out(PLAIN)
         if not paces:
             return None
@@ -125,6 +140,11 @@ class Rehearsal:
 
     async def run(self, seats: Sequence[Seat | None]) -> Rehearsed | None:
         """What runs on all these seats at once do; None, and `problem`, where one fails."""
+        found = await self._run(seats)
+        self.log.append(found or Failed(_how(seats), len(seats), self.problem))
+        return found
+
+    async def _run(self, seats: Sequence[Seat | None]) -> Rehearsed | None:
         traces = [_Trace() for _ in seats]
         card = next((seat.card for seat in seats if seat), "")
         self.problem = f"no step of training was made in {START_SECONDS:.0f} s"
@@ -141,7 +161,8 @@ class Rehearsal:
             return None
         startup = max(trace.marks[0][0] for trace in traces) - began
         rate = _together(traces, began)
-        return Rehearsed(startup, rate, max(0, most - before) // len(seats))
+        run_bytes = max(0, most - before) // len(seats)
+        return Rehearsed(_how(seats), len(seats), startup, rate, run_bytes)
 
     async def _one(
         self,
@@ -185,6 +206,10 @@ async def ask(inventory: Inventory, card: str) -> int | None:
 def _seat(card: Card, numerics: Numerics, at_once: int) -> Seat:
     share = int(MEMORY_SHARE * card.memory_bytes / at_once)
     return Seat(card.id, card.kind, share, numerics, at_once > 1)
+
+
+def _how(seats: Sequence[Seat | None]) -> str:
+    return "processor" if seats[0] is None else str(seats[0].numerics)
 
 
 def _together(traces: Sequence[_Trace], began: float) -> float:

@@ -239,3 +239,38 @@ def test_knobs_admit_values_of_their_kind_only(
 def test_the_source_of_a_choice_or_of_the_knob() -> None:
     knob = Knob("A", "choice", "init", ("x", "y"), sources={"x": "Somebody 1999", "*": "Others"})
     assert (knob.source_of("x"), knob.source_of("y")) == ("Somebody 1999", "Others")
+
+
+def test_a_task_may_begin_from_other_settings_than_its_files_have() -> None:
+    """They are part of the baseline, and so of the id; the files stay what they are."""
+    changed = STREAM + "\n[settings]\nDEPTH = 3\nTIED = true\n"
+    task = parse_task(changed.encode(), FILES)
+    assert b"DEPTH = 3\n" in task.baseline["train.py"]
+    assert b"TIED = True\n" in task.baseline["train.py"]
+    assert FILES["train.py"] == TRAIN
+    plain = parse_task(STREAM.encode(), FILES)
+    assert task.id != plain.id
+    same = parse_task((STREAM + "\n[settings]\nDEPTH = 2\n").encode(), FILES)
+    assert (same.id, same.baseline) == (plain.id, plain.baseline)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("MISSING = 1", "settings.MISSING"),
+        ("DEPTH = [1]", "settings.DEPTH"),
+        ("SHAPE = 'a\\b'", "settings.SHAPE"),
+        ("RATE = nan", "settings.RATE"),
+        ("DEPTH = 9", "knobs.DEPTH"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(line: str, key: str) -> None:
+    with pytest.raises(TaskError, match=re.escape(key)):
+        parse_task(f"{STREAM}\n[settings]\n{line}\n".encode(), FILES)
+
+
+def test_what_a_task_needs_of_a_machine_says_nothing_of_results() -> None:
+    needy = parse_task(b"accelerator = true\n" + STREAM.encode(), FILES)
+    plain = parse_task(STREAM.encode(), FILES)
+    assert needy.accelerator and not plain.accelerator
+    assert needy.id == plain.id
