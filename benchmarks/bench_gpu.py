@@ -26,7 +26,7 @@ from pathlib import Path
 import trio
 
 from benchmarks.result import Figure, write_result
-from experiments.devices import Inventory, NvidiaSmi
+from experiments.devices import Inventory, NvidiaSmi, start_driver
 from experiments.equipment import survey
 from experiments.harness import Harness
 from experiments.probe import usable_cores
@@ -171,6 +171,7 @@ def main() -> int:
     if not cards:
         print("gpu: no CUDA device here, so nothing is measured and nothing written")
         return 0
+    start_driver(cards[0].kind)
     figures: dict[str, Figure] = {}
     for name in TASKS:
         with tempfile.TemporaryDirectory() as folder:

@@ -8,13 +8,32 @@ what every inventory must do.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import sys
 from typing import Protocol
 
 from swarm.devices import Card
 
 _ASK_SECONDS = 10.0
+_START_SECONDS = 60.0
 _MEBIBYTE = 1 << 20
+
+
+_START_DRIVER = "import ctypes; ctypes.CDLL('libcuda.so.1').cuInit(0)"
+
+
+def start_driver(kind: str) -> None:
+    """
+    Have the driver make its device files, as it does for the first program that uses it.
+
+    It takes a program of the system's to make them, which a confined run may not start.
+    """
+    if kind != "cuda":
+        return
+    command = (sys.executable, "-ISc", _START_DRIVER)
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(command, capture_output=True, timeout=_START_SECONDS, check=False)
 
 
 class Inventory(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from experiments.devices import Inventory, NvidiaSmi
+from experiments.devices import Inventory, NvidiaSmi, start_driver
 from experiments.equipment import find, refuse_without, remembered
 from experiments.hardware import measured
 from experiments.runner import LoadedTask
@@ -66,6 +66,7 @@ def known_seats(loaded: LoadedTask, node: NodeSettings, cache: Path) -> Seats | 
     """The seats that were found worth having before; None for the processor."""
     if not (cards := inventory_of(node).cards()):
         return None
+    start_driver(cards[0].kind)
     pools = remembered(cards, loaded.task, best_sandbox(loaded.task.harness).name, cache)
     return Seats(pools) if pools else None
 
@@ -95,6 +96,7 @@ async def furnish(
     cards = await trio.to_thread.run_sync(inventory.cards, abandon_on_cancel=True)
     pools: list[Pool] = []
     if cards and loaded.task.harness == "stream":
+        await trio.to_thread.run_sync(start_driver, cards[0].kind, abandon_on_cancel=True)
         scratch.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - one folder
         harness = stream_harness(
             loaded.task,

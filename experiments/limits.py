@@ -68,7 +68,7 @@ def on_a_device(limits: Limits) -> Limits:
     """
     memory_bytes = max(limits.memory_bytes, DEVICE_HOST_BYTES)
     return replace(
-        limits, memory_bytes=memory_bytes, address_bytes=None, data_bytes=2 * memory_bytes
+        limits, memory_bytes=memory_bytes, address_bytes=None, data_bytes=4 * memory_bytes
     )
 
 

@@ -101,6 +101,7 @@ class Runner:
         self._limiter = trio.CapacityLimiter(workers)
         self._under_way: dict[RunKey, trio.Event] = {}
         self._seats = seats
+        self._software = environment_of(harness.isolation)
         self._cpu_seconds: dict[str, float] = {}
 
     @property
@@ -220,8 +221,9 @@ class Runner:
 
     def _environment(self, seed: int) -> str:
         """What may change the result of a run with this seed on this machine."""
-        words = environment_of(self._harness.isolation)
-        return words if self._seats is None else f"{words}, {self._seats.pool(seed)}"
+        if self._seats is None:
+            return self._software
+        return f"{self._software}, {self._seats.pool(seed)}"
 
     def _refused(self, reason: str) -> RunResult:
         """The result of a tree that is not run: too large, so it may carry the answers."""

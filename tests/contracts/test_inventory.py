@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.devices import Inventory, NvidiaSmi
+from experiments.devices import Inventory, NvidiaSmi, start_driver
 from tests.experiments.inventory import FakeInventory, fake_card
 
 NVIDIA_SMI = """#!/bin/sh
@@ -97,6 +97,14 @@ def test_a_person_s_choice_of_devices_is_kept(
     """`CUDA_VISIBLE_DEVICES` means here what it means everywhere."""
     program = tool(tmp_path, NVIDIA_SMI)
     assert [card.id for card in NvidiaSmi(visible, program).cards()] == seen
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_a_driver_that_is_not_there_cannot_be_started_and_nothing_is_said(
+    kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start_driver(kind)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

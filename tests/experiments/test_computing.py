@@ -72,7 +72,7 @@ async def test_a_tree_runs_on_its_seat_without_knowing_of_it(tmp_path: Path) -> 
         assert result.status is RunStatus.COMPLETED, result.log_tail
         on_a_seat = result is not processor
         said = result.log_tail
-        assert ("landed" in said) == ("limit -1" in said) == ("data 16" in said) == on_a_seat
+        assert ("landed" in said) == ("limit -1" in said) == ("data 32" in said) == on_a_seat
         assert ("autocast True" in said) == (result is bf16)
         assert "highest" in said
     assert processor.value_nano == fp32.value_nano is not None

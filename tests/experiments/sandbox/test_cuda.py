@@ -64,5 +64,5 @@ def test_addresses_are_unbounded_on_a_device_and_memory_is_not() -> None:
     limits = on_a_device(Limits(10, 20, memory_bytes=3 << 30))
     assert limits.address_bytes is None
     assert limits.memory_bytes == DEVICE_HOST_BYTES
-    assert limits.data_bytes == 2 * DEVICE_HOST_BYTES
+    assert limits.data_bytes == 4 * DEVICE_HOST_BYTES
     assert on_a_device(Limits(10, 20, memory_bytes=64 << 30)).memory_bytes == 64 << 30
