@@ -19,13 +19,13 @@ FAULTS = Allowance(32, 0.5)
 AUTHOR = Allowance(16, 2)
 """Records of one author that a node passes on by gossip; the rest comes by sync."""
 
-NEWCOMERS = Allowance(16, 2)
+NEWCOMERS = Allowance(16, 1)
 """Records of all authors together that a node has nothing of yet; as above."""
 
 RELAYED = Allowance(100, 20)
 """Records of all authors together; as above."""
 
-EAGER = Allowance(16, 4)
+EAGER = Allowance(16, 1)
 """Records of all authors together that have used up half of their own share; as above."""
 
 SIGNALS = Allowance(128, 16)
