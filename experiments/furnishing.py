@@ -123,7 +123,8 @@ async def furnish(
     refuse_without(pools, loaded.task)
     if pools:
         tell(f"Up to {sum(pool.seats for pool in pools)} runs at once on {in_words(pools)}.")
-    if cards and loaded.task.name != TASK_FOR_GPUS:
+    usable = cards and remembered(cards, loaded.task, sandbox.name, cache) is not None
+    if usable and loaded.task.name != TASK_FOR_GPUS:
         tell(
             f"This machine has a GPU: `swarm start --task {TASK_FOR_GPUS}` works on a model made "
             "for one, in a swarm of its own (docs/gpu.md)."

@@ -103,6 +103,7 @@ async def test_a_task_made_for_a_gpu_needs_one_that_works(
     pretend(monkeypatch, CARDS, [])
     with pytest.raises(RunnerError, match="made for a GPU"):
         await furnished(tmp_path, loaded=made_for_one)
+    assert (await furnished(tmp_path))[1] == [], "nobody is sent to a task that is refused"
     pretend(monkeypatch, CARDS, [POOL])
     found, _ = await furnished(tmp_path, loaded=made_for_one)
     assert found.seats is not None
