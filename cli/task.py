@@ -71,6 +71,7 @@ def document(task: Task) -> dict[str, object]:
         "min_effect": task.min_effect,
         "sigma": task.sigma,
         "alpha": task.alpha,
+        "accelerator": task.accelerator,
         "knobs": [_knob_document(knob) for knob in task.knobs],
     }
 
@@ -107,6 +108,8 @@ def _rows(task: Task) -> dict[str, Text | str]:
         "editable": ", ".join(task.editable),
         "frozen": ", ".join(task.frozen) or "—",
     }
+    if task.accelerator:
+        rows["needs"] = "a GPU: on a processor a run would take hours"
     if task.steps:
         rows["steps"] = Text("\n".join(plain(step) for step in task.steps))
     if task.eval_bytes:

@@ -27,6 +27,8 @@ from swarm.settings import NodeSettings
 
 PROCESSOR = "cpu"
 TASK_FOR_GPUS = "tinypy-gpu"
+RUN_HOST_BYTES = 3 << 30
+"""Of the machine's own memory, what a run on a device may take before another has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ async def furnish(
                 cards,
                 loaded.task,
                 harness,
-                cores=probe.cores,
+                cores=max(1, min(probe.cores, probe.memory_bytes // RUN_HOST_BYTES)),
                 scratch=scratch,
                 cache=cache,
                 tell=tell,

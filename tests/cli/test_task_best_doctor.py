@@ -116,6 +116,13 @@ def test_a_task_is_told_with_its_knobs_and_their_sources(quick: Task) -> None:
     assert "LEARNING_RATE" in said.out and "Kaiming init, He et al. 2015" in said.out
 
 
+def test_a_task_made_for_a_gpu_says_so() -> None:
+    said = swarm("task", "show", "tinypy-gpu")
+    assert "needs         a GPU" in said.out
+    assert swarm("task", "show", "tinypy-gpu", "--json").json["accelerator"] is True
+    assert "needs" not in swarm("task", "show", "quick").out.split("knob")[0]
+
+
 def test_a_task_as_json(quick: Task) -> None:
     document = swarm("task", "show", "quick", "--json").json
     assert document["id"] == quick.id
