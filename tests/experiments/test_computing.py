@@ -7,6 +7,7 @@ runs unchanged, in the precision of its seat, under the limits of a device.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,14 +15,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.computing import makers_for
 from experiments.forkserver import take_a_step, warm_up
 from experiments.harness import Caps
 from experiments.orders import RunOrder, order_from_line, order_to_line
 from experiments.run import VALIDATION, RunResult, RunStatus
 from experiments.sandbox import best_sandbox
 from experiments.stream import StreamHarness
+from experiments.task_folder import load_task
 from experiments.workspace import workspace
 from swarm.devices import Numerics, Seat
+from swarm.settings_block import Scalar, write_settings
 from tests.experiments.tiny import FOLDER, good, request
 
 SEAT = Seat("FAKE-0", "cpu", 1 << 30, Numerics())
@@ -81,6 +85,32 @@ async def test_a_tree_runs_on_its_seat_without_knowing_of_it(tmp_path: Path) -> 
     assert abs(bf16.value_nano - processor.value_nano) < 200_000_000
     assert nowhere.status is RunStatus.CRASHED
     assert "CUDA" in nowhere.log_tail or "NVIDIA" in nowhere.log_tail
+
+
+@pytest.mark.parametrize("knob", ["POSITION", "NORM", "ACTIVATION", "INIT", "TIED", "QK_NORM"])
+def test_all_that_a_tree_makes_lies_on_its_device(
+    monkeypatch: pytest.MonkeyPatch, knob: str
+) -> None:
+    """Tried with torch's `meta`, whose tensors refuse to meet those of the processor."""
+    task = load_task("tinypy-gpu").task
+    changes: dict[str, Scalar] = {"DEPTH": 1, "PREVIOUS_BYTES": 2, "OPTIMIZER": "sgd"}
+    small = write_settings(task.baseline["train.py"], changes)
+    device = torch.device("meta")
+    for name, make in makers_for(device).items():
+        monkeypatch.setattr(torch, name, make)
+    [choices] = [each.choices for each in task.knobs if each.name == knob]
+    for choice in choices:
+        module = types.ModuleType("train")
+        source = write_settings(small, {knob: choice})
+        exec(compile(source, "train.py", "exec"), module.__dict__)
+        model = module.build_model()
+        assert {each.device for each in (*model.parameters(), *model.buffers())} == {device}
+        tokens = torch.frombuffer(bytearray(2 * 128), dtype=torch.uint8).view(2, 128).long()
+        loss = module.F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
+        loss.backward()
+        for optimizer in module.make_optimizers(model):
+            optimizer.step()
+    assert torch.zeros(1, device="cpu").device == torch.device("cpu")
 
 
 @pytest.mark.parametrize("seat", [None, BF16])
