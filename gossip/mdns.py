@@ -8,7 +8,9 @@ nor ask for it. Only private addresses are announced, asked on and believed: on 
 without one, or that listens on loopback alone, nothing is sent.
 
 Law: whoever is on the local network can send anything here. Names wait in a short queue,
-few are looked up at a time, and what they lead to is a hint (`gossip.discovery`).
+few are looked up at a time, and what they lead to is a hint (`gossip.discovery`), told no
+faster than hints can be dialled, host after host: who invents peers at other addresses of
+the network makes the real one wait for its turn, and for no more.
 
 Source: https://github.com/libp2p/specs/blob/master/discovery/mdns.md; the service type is
 a topic's own, so that peers of other topics are not even seen.
@@ -27,8 +29,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from gossip.discovery import Heard, WayError, by_peer
+from gossip.discovery import Allowance, Heard, WayError, by_peer
 from gossip.multiaddress import Address, AddressError, parse
+from gossip.transport import PeerId
+from gossip.turns import Turns
 
 if TYPE_CHECKING:
     from zeroconf import ServiceStateChange, Zeroconf
@@ -42,6 +46,11 @@ POLL_S = 0.5
 LOOK_AT_INTERFACES_S = 5.0
 ANEW_S = 120.0
 CLOSE_S = 5.0
+TOLD_AT_ONCE, TOLD_PER_SECOND = 16, 2
+MAX_NAMES = 2048
+"""So many names make us begin anew: zeroconf remembers each, and a real one is told again."""
+
+REST_S = 2.0
 _SAYS = b"dnsaddr"
 _NEAR = [
     ipaddress.ip_network(text)
@@ -70,6 +79,8 @@ class Mdns:
     def __init__(self, topic_key: bytes, listen_addrs: Callable[[], Sequence[str]]) -> None:
         self._service = service_type(topic_key)
         self._listen_addrs = listen_addrs
+        self._turns: Turns[tuple[PeerId, tuple[str, ...]]] = Turns()
+        self._allowance = Allowance(TOLD_PER_SECOND, TOLD_AT_ONCE)
 
     async def run(self, heard: Heard) -> None:
         """
@@ -85,7 +96,7 @@ class Mdns:
             if not addrs:
                 await trio.sleep(LOOK_AT_INTERFACES_S)
                 continue
-            station = _Station(self._service)
+            station = Station(self._service)
             try:
                 await trio.to_thread.run_sync(station.open, addrs)
                 await self._listen(station, addrs, heard)
@@ -95,7 +106,7 @@ class Mdns:
                 with trio.move_on_after(CLOSE_S, shield=True):
                     await trio.to_thread.run_sync(station.close, abandon_on_cancel=True)
 
-    async def _listen(self, station: _Station, addrs: Sequence[Address], heard: Heard) -> None:
+    async def _listen(self, station: Station, addrs: Sequence[Address], heard: Heard) -> None:
         """Look up what was announced, until this machine has other addresses or it is time."""
         look_again_s = trio.current_time() + LOOK_AT_INTERFACES_S
         end_s = trio.current_time() + ANEW_S
@@ -106,15 +117,28 @@ class Mdns:
                 look_again_s = trio.current_time() + LOOK_AT_INTERFACES_S
             async with trio.open_nursery() as nursery:
                 for name in station.announced(LOOK_UPS_AT_ONCE):
-                    nursery.start_soon(self._look_up, station, name, heard)
+                    nursery.start_soon(self._look_up, station, name)
+            self.tell(heard)
             await trio.sleep(POLL_S)
+            if station.heard >= MAX_NAMES:
+                await trio.sleep(REST_S)
+                return
 
-    async def _look_up(self, station: _Station, name: str, heard: Heard) -> None:
+    async def _look_up(self, station: Station, name: str) -> None:
         text = await trio.to_thread.run_sync(station.look_up, name, abandon_on_cancel=True)
-        said = near(said_in(text))
-        for peer, addrs in by_peer([str(address) for address in said]).items():
-            heard(peer, addrs)
+        self.said(near(said_in(text)))
+
+    def said(self, addrs: Sequence[Address]) -> None:
+        """Queue what somebody says of a peer: the first that is named, at its addresses."""
+        for peer, texts in by_peer([str(address) for address in addrs]).items():
+            self._turns.add(addrs[0].host, (peer, texts))
             return
+
+    def tell(self, heard: Heard) -> None:
+        """Tell as many of the peers whose turn it is as there is room for."""
+        while len(self._turns) and self._allowance.take():
+            if told := self._turns.take():
+                heard(*told)
 
 
 def service_type(topic_key: bytes) -> str:
@@ -165,7 +189,7 @@ def _is_near(address: Address) -> bool:
     return any(ip in network for network in _NEAR if network.version == ip.version)
 
 
-class _Station:
+class Station:
     """
     One zeroconf at work. Its methods block, but `announced`; call them in a thread.
 
@@ -178,6 +202,8 @@ class _Station:
         self._name = f"{secrets.token_hex(16)}.{service}"
         self._names: deque[str] = deque(maxlen=MAX_WAITING)
         self._zeroconf: Zeroconf | None = None
+        self.heard = 0
+        """Names that were told since it opened."""
 
     def open(self, addrs: Sequence[Address]) -> None:
         """
@@ -234,3 +260,4 @@ class _Station:
     ) -> None:
         if state_change.name != "Removed" and name != self._name and name not in self._names:
             self._names.append(name)
+            self.heard += 1

@@ -5,7 +5,7 @@ py-libp2p does not redial a peer that went away. Here every peer has its own
 growing wait, so one that never answers costs one try in five minutes, and one
 that comes back is found soon. Its addresses take turns; where one of them leads
 through a relay, each try ends with that. Who was only heard of and never answers
-is forgotten.
+is forgotten; who was met comes first, and then who failed least.
 
 A peer that was connected of late is tried every few seconds, however many others are
 there: a swarm that was split in two heals only if somebody looks across.
@@ -185,6 +185,7 @@ class _Keeper:
         ]
         now = trio.current_time()
         ready = [entry for entry in strangers if self._may_try(entry.peer, entry.addrs, now)]
+        ready.sort(key=lambda e: 0 if e.seen_at_ms else 1 + self._targets[e.peer].backoff.failures)
         return [(entry.peer, entry.addrs) for entry in ready[: 2 * most]]
 
     def _new_target(self, addrs: tuple[str, ...]) -> _Target:
