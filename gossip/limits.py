@@ -2,14 +2,15 @@
 What one peer, or one address, may ask of a node's network side.
 
 Law: numbers only; `gossip.guards` and `gossip.pace` keep them. An honest node of a busy
-swarm stays far below each.
+swarm stays far below each. A person sets those that depend on the machine.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gossip.meters import Allowance
+from swarm.settings import NetworkSettings
 
 ARRIVALS = Allowance(64, 4)
 STREAMS = Allowance(256, 64)
@@ -30,10 +31,6 @@ EAGER = Allowance(16, 1)
 
 SIGNALS = Allowance(128, 16)
 """Signals that a node passes on: in a very large swarm each hears of its own corner."""
-
-
-JOURNAL_BYTES = 8 * 2**30
-"""A journal of this size takes records of the authors that are in it, and of no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +67,12 @@ OF_A_NODE = Limits(messages=Allowance(256, 64))
 Of a node that keeps to `RELAYED`: whoever else does sends no more than this, the same
 record from several peers included.
 """
+
+
+def limits_of(settings: NetworkSettings) -> Limits:
+    """The limits of a node, as its person wants them."""
+    return replace(
+        OF_A_NODE,
+        connections=settings.max_connections,
+        connections_per_ip=settings.max_connections_per_ip,
+    )

@@ -26,7 +26,7 @@ from gossip.identity import Identity
 from gossip.intake import Intake
 from gossip.journal import Journal
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
-from gossip.limits import JOURNAL_BYTES, OF_A_NODE
+from gossip.limits import limits_of
 from gossip.live_board import LiveBoard
 from gossip.members import STATE, Members
 from gossip.message_id import claimed_id
@@ -151,7 +151,7 @@ class Network:
                 self._topic.wire,
                 self._listen_addrs(),
                 verdict=verdict if seal is None else sealed_verdict(seal, verdict),
-                limits=OF_A_NODE,
+                limits=limits_of(self._settings),
                 outbox=Outbox(per_second=self._settings.publish_per_second),
                 on_trouble=self.notices.trouble,
                 pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
@@ -334,7 +334,8 @@ class Network:
 
     def _has_room(self, author: PeerId) -> bool:
         """Whether the journal takes an author's records; keys are free and disks are not."""
-        return self._relay.knows(author) or self._reading.size_bytes() < JOURNAL_BYTES
+        most_bytes = self._settings.max_journal_mebibytes * 2**20
+        return self._relay.knows(author) or self._reading.size_bytes() < most_bytes
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         self.live.add(batch)

@@ -60,6 +60,11 @@ class NetworkSettings(_Section):
     """Whether to lead others to peers that cannot be dialled, within bounds."""
     sync_interval_seconds: float = Field(default=20.0, ge=0.5, le=3600)
     publish_per_second: float = Field(default=20.0, gt=0, le=1000)
+    max_connections: int = Field(default=128, ge=8, le=4096)
+    max_connections_per_ip: int = Field(default=32, ge=1, le=4096)
+    """Of these, from one address: of all that are behind one router, too."""
+    max_journal_mebibytes: int = Field(default=8192, ge=16, le=2**24)
+    """A journal of this size takes records of the authors that are in it, and of no others."""
     pre_shared_key: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", repr=False)
     """A libp2p pre-shared key: only nodes with the same can connect. A secret."""
 

@@ -220,6 +220,15 @@ def test_no_bootstrap_peer_is_shipped(tmp_path: Path) -> None:
     assert load(tmp_path, profile="public").network.bootstrap_peers == ()
 
 
+@pytest.mark.parametrize(
+    "setting", ["max_connections = 7", "max_connections_per_ip = 0", "max_journal_mebibytes = 1"]
+)
+def test_limits_have_limits(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(SettingsError, match=f"{setting.split()[0]}: expected"):
+        load(tmp_path, home=f"[network]\n{setting}\n")
+    assert load(tmp_path / "other", network__max_connections=9).network.max_connections == 9
+
+
 @pytest.mark.parametrize("key", ["zz", "AB" * 32, "ab" * 33])
 def test_a_pre_shared_key_is_64_hex_digits_and_is_not_repeated(tmp_path: Path, key: str) -> None:
     with pytest.raises(SettingsError, match="pre_shared_key: expected 64 hex digits") as told:

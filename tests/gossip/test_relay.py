@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 import trio.testing
 
-from gossip.limits import AUTHOR, EAGER, NEWCOMERS, RELAYED
+from gossip.limits import AUTHOR, EAGER, NEWCOMERS, OF_A_NODE, RELAYED, limits_of
 from gossip.meters import KEYS, Allowance, Meters
 from gossip.relay import Relay
+from swarm.settings import NetworkSettings
 
 Clock = trio.testing.MockClock
 
@@ -87,3 +90,9 @@ async def test_a_new_name_does_not_begin_with_a_whole_share(autojump_clock: Cloc
         passed += sum(relay.takes(name) for _ in range(100))
         await trio.sleep(1)
     assert passed <= 60 + EAGER.burst + 60 * EAGER.per_second
+
+
+def test_a_person_sets_the_limits_of_connections_alone() -> None:
+    assert limits_of(NetworkSettings()) == OF_A_NODE
+    limits = limits_of(NetworkSettings(max_connections=9, max_connections_per_ip=2))
+    assert limits == replace(OF_A_NODE, connections=9, connections_per_ip=2)
