@@ -179,7 +179,7 @@ class StreamHarness:
         """What the forkserver and its supervisors need; their children get less."""
         self._cache.mkdir(parents=True, exist_ok=True)
         return Confinement(
-            (_OURS, self._prepare.parent, *cuda.facts(self._device_kind)),
+            (_OURS, self._prepare.parent, *cuda.beyond_system(self._device_kind)),
             (self._scratch, self._cache),
             cuda.device_files(self._device_kind),
         )

@@ -84,7 +84,7 @@ class _Run:
         limits = Limits(order.cpu_seconds, order.wall_seconds, order.memory_bytes)
         limits = limits if order.seat is None else on_a_device(limits)
         work, scratch = Path(order.work), Path(order.scratch)
-        reach = _reach(work, order.seat)
+        reach = reach_of(work, order.seat)
         inside = replace(reach, writable=(scratch, *reach.writable))
         cell = Cell(self._sandbox, inside, limits, scratch, node.fileno())
         main = trainer(work, order.budget_tokens, order.seed, order.seat)
@@ -202,7 +202,7 @@ class _Run:
         )
 
 
-def _reach(work: Path, seat: Seat | None) -> Confinement:
+def reach_of(work: Path, seat: Seat | None) -> Confinement:
     """What every child of a run may reach: libraries, its tree, and its device if it has one."""
     kind = "" if seat is None else seat.kind
     return Confinement(

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from experiments.sandbox.libraries import package_paths
+from experiments.sandbox.system import system_paths
 
 KIND = "cuda"
 DEVICE_NAMES = (
@@ -70,9 +71,13 @@ def driver_files(kind: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(paths))
 
 
-def facts(kind: str) -> tuple[Path, ...]:
-    """The part of `driver_files` that a system put together from folders has to be given."""
-    return tuple(_existing(FACTS)) if kind == KIND else ()
+def beyond_system(kind: str) -> tuple[Path, ...]:
+    """The part of `driver_files` that is not among the files every program has."""
+    if kind != KIND:
+        return ()
+    roots = system_paths()
+    elsewhere = (p for p in _libraries() if not any(p.is_relative_to(root) for root in roots))
+    return tuple(dict.fromkeys((*_existing(FACTS), *elsewhere)))
 
 
 def named_by_process(kind: str) -> tuple[Path, ...]:
