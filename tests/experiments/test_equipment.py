@@ -20,11 +20,14 @@ from experiments.devices import Inventory
 from experiments.equipment import CACHE, find, refuse_without, remembered
 from experiments.harness import Caps, ReportProgress
 from experiments.run import Progress, RunnerError, RunRequest, RunResult, RunStatus
+from experiments.run_cache import RunCache
+from experiments.runner import Runner
 from experiments.sandbox import best_sandbox
+from experiments.seats import Seats
 from experiments.stream import stream_harness
 from swarm.devices import PLAIN, Card, Numerics, Pool, Seat
 from tests.experiments.inventory import GIB, FakeInventory, fake_card
-from tests.experiments.tiny import load_tiny
+from tests.experiments.tiny import good, load_tiny, request
 
 TASK = load_tiny().task
 TOKENS = 8192
@@ -235,28 +238,41 @@ def test_a_task_made_for_a_gpu_is_refused_without_one() -> None:
         refuse_without([], replace(TASK, accelerator=True))
 
 
-async def test_a_real_baseline_is_rehearsed(
+async def test_a_real_baseline_is_rehearsed_and_then_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real processes in the real confinement, with the device that is torch's ``cpu``."""
+    """Real processes in the real confinement, on devices that are torch's ``cpu``."""
     monkeypatch.setattr(rehearsal, "MOST_AT_ONCE", 2)
     monkeypatch.setattr(rehearsal, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(rehearsal, "LOOK_SECONDS", 0.1)
-    card, said = fake_card(0), list[str]()
+    cards, said = [fake_card(0), fake_card(1)], list[str]()
     (scratch := tmp_path / "scratch").mkdir()
     harness = stream_harness(
         TASK, load_tiny().folder, cache=tmp_path / "cache", scratch=scratch,
         sandbox=best_sandbox(), niceness=0, device_kind="cpu",
     )  # fmt: skip
+    runs, results = RunCache(tmp_path / "runs.sqlite"), list[RunResult]()
     try:
         pools = await find(
-            FakeInventory(card), [card], replace(TASK, accelerator=True), harness,
-            cores=2, scratch=scratch, cache=tmp_path, tell=said.append,
+            FakeInventory(*cards), cards, replace(TASK, accelerator=True), harness,
+            cores=4, scratch=scratch, cache=tmp_path, tell=said.append,
         )  # fmt: skip
+        seats = Seats(pools)
+        runner = Runner(TASK, harness, scratch=scratch, runs=runs, workers=4, seats=seats)
+
+        async def run(seed: int) -> None:
+            results.append(await runner.run(request(good(), seed=seed)))
+
+        async with trio.open_nursery() as nursery:
+            for seed in range(3):
+                nursery.start_soon(run, seed)
     finally:
         await harness.aclose()
+        runs.close()
     [pool] = pools
-    assert pool.cards == (card,)
+    assert pool.cards == tuple(cards)
     assert pool.at_once in (1, 2)
     assert pool.tokens_per_second > 100
+    assert [result.status for result in results] == [RunStatus.COMPLETED] * 3
+    assert set(seats.leases.taken().values()) == {0}
     assert not list(scratch.glob("run-*"))

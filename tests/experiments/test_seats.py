@@ -16,7 +16,7 @@ from experiments.run_cache import RunCache
 from experiments.runner import Runner
 from experiments.seats import Seats, in_words
 from swarm.devices import PLAIN, Card, Numerics, Pool, Seat
-from tests.experiments.tiny import good, load_tiny, open_tiny, request
+from tests.experiments.tiny import good, load_tiny, request
 
 FAST = Pool(tuple(Card(f"F{n}", "cpu", "Fast", 8 << 30) for n in (0, 1)), PLAIN, 2, 1.5, 1e6)
 SLOW = Pool((Card("S0", "cpu", "Slow", 8 << 30),), Numerics("bf16"), 1, 1.0, 1e5)
@@ -156,19 +156,3 @@ def test_devices_are_named_as_a_record_can_hold() -> None:
     evil = Pool((Card("x", "cuda", "G\x1b[31m" * 99, 1),), PLAIN, 1, 1.0, 1.0)
     assert len(in_words([evil])) == 120
     assert in_words([evil]).isprintable()
-
-
-async def test_real_runs_share_devices(tmp_path: Path) -> None:
-    """Real processes, on devices that are torch's ``cpu``."""
-    seats = Seats([FAST, SLOW])
-    async with open_tiny(tmp_path, workers=4, seats=seats) as runner:
-        results: list[RunResult] = []
-
-        async def run(seed: int) -> None:
-            results.append(await runner.run(request(good(), seed=seed)))
-
-        async with trio.open_nursery() as nursery:
-            for seed in range(5):
-                nursery.start_soon(run, seed)
-    assert [result.status for result in results] == [RunStatus.COMPLETED] * 5
-    assert set(seats.leases.taken().values()) == {0}

@@ -8,7 +8,6 @@ from pathlib import Path
 from experiments.run_cache import RunCache
 from experiments.runner import Runner, RunRequest, open_runner
 from experiments.sandbox import Sandbox, best_sandbox
-from experiments.seats import Seats
 from swarm.settings import Accept
 from swarm.task import Task, parse_task
 from swarm.tree import tree_hash
@@ -124,7 +123,6 @@ def open_tiny(
     workers: int = 2,
     cache: Path | None = None,
     accept: Accept = "code",
-    seats: Seats | None = None,
 ) -> Runner:
     """A runner for it that keeps its files in `home`."""
     home.mkdir(parents=True, exist_ok=True)
@@ -137,5 +135,4 @@ def open_tiny(
         sandbox=sandbox or best_sandbox(),
         accept=accept,
         niceness=0,
-        seats=seats,
     )
