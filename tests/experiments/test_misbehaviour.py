@@ -11,9 +11,10 @@ import pytest
 import trio
 
 from experiments.harness import Caps
-from experiments.run import RunResult, RunStatus
+from experiments.run import RunRequest, RunResult, RunStatus
 from experiments.runner import Runner
 from experiments.sandbox import NoSandbox, best_sandbox
+from swarm.devices import Seat
 from tests.experiments.tiny import good, open_tiny, request, training
 
 pytestmark = pytest.mark.skipif(not best_sandbox().isolates, reason="no isolation here")
@@ -97,7 +98,7 @@ CAPS = Caps(cpu_seconds=2.0, wall_seconds=10.0, memory_bytes=600 << 20)
 class _Capped(Runner):
     """A runner with small caps."""
 
-    def _caps(self) -> Caps:
+    def _caps(self, request: RunRequest, seat: Seat | None) -> Caps:
         return CAPS
 
 
