@@ -20,20 +20,24 @@ from experiments.outlook import Outlook, look_ahead
 from experiments.outside import Swarm
 from experiments.priors import load_priors
 from experiments.proposers import Champion, Proposer, Situation
+from experiments.proposers.follow import FOLLOW
 from experiments.proposers.known import foldable_wins
 from experiments.proposers.llm import NAME as MODEL
 from experiments.welcome import Welcome
 from swarm.evidence import Standpoint, evidence_of
 from swarm.hypothesis import Hypothesis
+from swarm.lineage import Incomplete, InvalidWin
 from swarm.newcomers import Spending
 from swarm.priors import Prior, prior_of
-from swarm.records import TreeHash
+from swarm.records import PROMISING, RecordId, TreeHash
 from swarm.repeats import Key, left_to_others
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
 from swarm.strategy import Choice, choose
 from swarm.task import Task
-from swarm.tree import tree_hash
+from swarm.tree import Tree, tree_hash
+
+FOLLOWED = "A friend found it to be clearly better; whoever else measures it proves it."
 
 MODEL_SHARE = 0.25
 """Of all choices so many go to what a language model has ready, at least."""
@@ -87,6 +91,9 @@ class Chooser:
         self._uniform = uniform
         self._left_to_others: Collection[Key] = ()
         self._tried = {(trial.base_tree, trial.tree) for trial in history.all()}
+        self._unproven = {
+            (trial.base_tree, trial.tree) for trial in history.all() if trial.outcome == PROMISING
+        }
         self._made = Counter(trial.proposer for trial in history.all())
         self.interrupted = memory.interrupted()
         self.waiting: list[tuple[Hypothesis, str]] = []
@@ -134,12 +141,20 @@ class Chooser:
             trials=self._seen(),
             bounds=self._bounds,
             claims=self._swarm.claims(),
+            friends=self._swarm.anchors(),
+            tree_of=self._tree_of,
         )
+
+    def _tree_of(self, record: RecordId | None) -> Tree | None:
+        try:
+            return self._swarm.tree_of(record)
+        except (Incomplete, InvalidWin, KeyError):
+            return None
 
     def _again(self) -> tuple[Hypothesis, str] | None:
         while self.interrupted:
             hypothesis = self.interrupted.pop()
-            untried = (hypothesis.base_tree, hypothesis.tree) not in self._tried
+            untried = _key(hypothesis) not in self._tried - self._unproven
             if untried and self._memory.is_here(hypothesis):
                 return hypothesis, "It was interrupted when this node last stopped."
         return None
@@ -152,6 +167,13 @@ class Chooser:
         return self.waiting.pop(0) if self.waiting else None
 
     def _choose(self, champion: Champion) -> tuple[Hypothesis, str] | None:
+        everything = self.situation(champion)
+        for proposer in self._proposers:
+            if proposer.name == FOLLOW and (found := proposer.propose(everything, "fold")):
+                return (
+                    found,
+                    "A friend found it to be clearly better: whoever else runs it proves it.",
+                )
         situation, offers = self._on_offer(champion)
         evidence = evidence_of(situation.trials, self._standpoint(champion))
         prior, fold_share = self._prior(), self._search.fold_share

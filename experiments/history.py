@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from swarm.canonical import CanonicalError, pack, unpack
-from swarm.records import Pair, Trial
+from swarm.records import PROMISING, Pair, Trial
 
 _VERSION = 1
 _SCHEMA = """
@@ -76,12 +76,15 @@ class History:
 
     def add(self, trial: Trial) -> None:
         """
-        Remember a finished experiment; the same base and tree is kept once.
+        Remember a finished experiment; the same base and tree is kept once, as it ended.
+
+        What was promising may be proven later and is then replaced.
 
         Raises:
             HistoryError: The disk is full or not writable.
         """
-        if _key(trial) in self._trials:
+        known = self._trials.get(_key(trial))
+        if known is not None and known.outcome != PROMISING:
             return
         with self._explained():
             self._db.execute(

@@ -17,7 +17,7 @@ import trio
 
 from experiments.run import PROBE_SHARE, RunRequest, RunResult, RunStatus
 from experiments.stopping import Stop
-from swarm.records import Block, Pair, from_nano
+from swarm.records import PROMISING, Block, Pair, RecordId, from_nano
 from swarm.remeasure import holds_up
 from swarm.simplicity import FAMILY as SIMPLIFY
 from swarm.simplicity import allowed_loss, decide_either, size_of, why_simpler
@@ -27,8 +27,13 @@ from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.verdict import Yardstick
 
+Overtaken = Callable[["Measured"], str | None]
+
 Run = Callable[[RunRequest, str], Awaitable[RunResult]]
 """Runs a request; the second argument is the arm, `base` or `candidate`."""
+
+LEAST_FRESH = 2
+"""No win is published with fewer fresh pairs by whoever chose it; a friend's one is enough."""
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class Measured:
         simpler: In what it is simpler, where it won by that and not by a gain.
         behind: A run of it was so far behind its base that it was stopped, or could have been.
         log_tail: What a candidate's run that failed had printed, shortened.
+        adopted: The win that the candidate is, tree for tree, where it was proven before.
     """
 
     outcome: str = "dropped"
@@ -53,6 +59,7 @@ class Measured:
     simpler: str = ""
     behind: bool = False
     log_tail: str = ""
+    adopted: RecordId | None = None
 
     @property
     def isolation(self) -> str:
@@ -86,6 +93,7 @@ async def measure(
     on_pair: Callable[[Measured], None],
     family: str = "",
     stop: Stop = "never",
+    overtaken: Overtaken = lambda measured: None,
 ) -> Measured:
     """
     Run pairs on `seeds`, in their order, until the rule of the task decides.
@@ -98,6 +106,7 @@ async def measure(
         on_pair: Called after each completed pair.
         family: Of the hypothesis; in `simplify` one may win by being simpler.
         stop: Whether a run that is clearly behind its base is stopped.
+        overtaken: Says why it is not worth more pairs, where that is so.
 
     Returns:
         The pairs and an outcome: `win`, `no_gain`, the candidate's failure
@@ -120,6 +129,9 @@ async def measure(
             if won and as_good and why:
                 measured.simpler, measured.reason = why, f"as good as its base, with {why}"
             return measured
+        if why is None and (better := overtaken(measured)) is not None:
+            measured.outcome, measured.reason = PROMISING, better
+            return measured
     measured.outcome, measured.reason = "no_gain", "no seeds left"
     return measured
 
@@ -134,14 +146,18 @@ async def measure_again(
     seeds: Sequence[int],
     run: Run,
     on_pair: Callable[[Measured], None],
+    overtaken: Overtaken = lambda measured: None,
+    chosen_here: bool = True,
 ) -> Measured:
     """
-    Run a chosen winner on fresh seeds, all of them: the runs that chose it flatter it.
+    Run a chosen winner on fresh seeds: the runs that chose it flatter it.
 
-    Every answer of the winner is probed, since these are the runs it is published with.
+    On all of them, unless a few already show nothing but clear gains. Every answer of the
+    winner is probed, since these are the runs it is published with.
 
     Args:
         first: What chose it.
+        chosen_here: Where somebody else chose it, on other seeds, the first pairs are fresh too.
         seeds: None of which `first` has seen.
 
     Returns:
@@ -149,11 +165,23 @@ async def measure_again(
         run fails, all pairs and what came of it.
     """
     fresh = Measured(milliseconds=first.milliseconds, peak_memory_bytes=first.peak_memory_bytes)
-    for seed in seeds:
-        if not await _extend(fresh, base, candidate, seed, code, run, probe=1.0):
+    fresh.simpler = first.simpler
+    if not chosen_here:
+        first, fresh = Measured(reason=first.reason), first
+    completed = True
+    least = LEAST_FRESH if chosen_here else 1
+    for seed in () if _is_beyond_doubt(fresh, task, least) else seeds:
+        completed = await _extend(fresh, base, candidate, seed, code, run, probe=1.0)
+        if not completed:
             break
         on_pair(fresh)
-    else:
+        if _is_beyond_doubt(fresh, task, least):
+            break
+        if not fresh.simpler and (better := overtaken(fresh)) is not None:
+            fresh.pairs[:0], fresh.runs[:0] = first.pairs, first.runs
+            fresh.outcome, fresh.reason = PROMISING, better
+            return fresh
+    if completed:
         fresh.outcome, fresh.reason, fresh.simpler = "win", first.reason, first.simpler
         yardstick = Yardstick.of(task)
         allowed = allowed_loss(yardstick, simpler=bool(first.simpler))
@@ -164,6 +192,12 @@ async def measure_again(
     fresh.pairs[:0] = first.pairs
     fresh.runs[:0] = first.runs
     return fresh
+
+
+def _is_beyond_doubt(fresh: Measured, task: Task, least: int) -> bool:
+    sign = -1.0 if task.metric.direction == "minimize" else 1.0
+    rule, gains = Rule.of(task), [sign * each for each in differences(fresh.pairs)]
+    return len(gains) >= least and all(map(rule.is_clear, gains))
 
 
 def differences(pairs: Sequence[Pair]) -> list[float]:

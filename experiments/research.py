@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import trio
 
@@ -28,27 +29,33 @@ from experiments.opinions import Opinions
 from experiments.outlook import Outlook
 from experiments.outside import Swarm
 from experiments.proposers import Champion, Proposer, Situation
+from experiments.proposers.follow import FOLLOW
 from experiments.replicate import as_checked
 from experiments.runner import Runner, RunRequest, RunResult
 from experiments.seeds import Seeds
 from experiments.stopping import Stopping
 from experiments.telling import effect_of, pairs_of, progress_of
+from experiments.worth import Find, Worth
 from swarm import events
 from swarm.challenge import Challenge
 from swarm.diff import apply_diff
 from swarm.hypothesis import Hypothesis
 from swarm.newcomers import Piece, Spending
-from swarm.records import RecordId, TreeHash, from_nano
+from swarm.records import PROMISING, Pair, RecordId, TreeHash, Trial, from_nano
 from swarm.settings import SearchSettings
 from swarm.signals import Idea
 from swarm.task import Task
-from swarm.tree import tree_hash
+from swarm.tree import Tree, tree_hash
 
 IDLE_SECONDS = 5.0
 """How long to wait for news when there is nothing left to try."""
 
 OUTLOOK_SECONDS = 10.0
 """How long an outlook is good enough for those who ask again."""
+
+
+SLEPT_ON = "clearly better; it is proven next unless a friend finds better"
+STILL_BEST = "It looked better than anything a friend has told of: now it is proven."
 
 
 @dataclass(slots=True)
@@ -103,11 +110,12 @@ class Research:
         self._report = report
         self._state = _Progress(started=before)
         self._outlook: tuple[float, Outlook] | None = None
-        self._seeds = Seeds(task, author.peer_id, search.promotion_pairs, uniform)
+        self._seeds = Seeds(task, author.peer_id, uniform)
         self._memory = Memory(swarm, task.baseline)
         self._champion = self._memory.champion()
         self._stopping = Stopping(task, swarm, enabled=search.early_stopping, uniform=uniform)
         self.spending = Spending()
+        self._worth = Worth(task, swarm, history, author.peer_id)
         opinions = Opinions(task, swarm)
         self._chooser = Chooser(
             task,
@@ -200,8 +208,13 @@ class Research:
             if (record := self._checks.due()) is not None:
                 await self._checks.check(record)
                 continue
-            chosen = self._chooser.next(self._champion)
-            if chosen is None and (record := self._checks.any()) is not None:
+            await self._adopt_what_was_measured()
+            find = self._worth.due(self._champion, self._state.finished)
+            chosen = None if find else self._chooser.next(self._champion)
+            if find or (not chosen and (find := self._worth.due(self._champion))):
+                self._state.started += 1
+                await self._experiment(self._state.started, find.hypothesis, STILL_BEST, find)
+            elif chosen is None and (record := self._checks.any()) is not None:
                 await self._checks.check(record)
             elif chosen is None:
                 with trio.move_on_after(IDLE_SECONDS):
@@ -210,15 +223,20 @@ class Research:
                 self._state.started += 1
                 await self._experiment(self._state.started, *chosen)
 
-    async def _experiment(self, number: int, hypothesis: Hypothesis, why: str) -> None:
+    async def _experiment(
+        self, number: int, hypothesis: Hypothesis, why: str, find: Find | None = None
+    ) -> None:
         self._state.running[number] = hypothesis
         piece = self._piece(hypothesis)
         self.spending.begin(piece)
         await self._remember_running()
         self._report(events.ExperimentStarted(number, hypothesis, why))
-        drawn = await self._checked_first(hypothesis)
+        drawn = await self._checked_first(hypothesis) if find is None else None
         started = trio.current_time()
-        measured = await self._measure(number, hypothesis, drawn)
+        if find is None:
+            measured = await self._measure(number, hypothesis, drawn)
+        else:
+            measured = await self._measure_again(number, hypothesis, find.measured, None)
         seconds = trio.current_time() - started
         self.spending.end(piece, seconds)
         await self._conclude(number, hypothesis, measured, seconds)
@@ -230,7 +248,7 @@ class Research:
 
     async def _checked_first(self, hypothesis: Hypothesis) -> Challenge | None:
         """
-        Where it runs a peer's win again just as it is: publish that as a replication.
+        Where it runs a stranger's win again just as it is: publish that as a replication.
 
         Returns:
             The challenge, whose runs are the first pairs of the experiment too.
@@ -239,6 +257,8 @@ class Research:
         for parent in hypothesis.parents if self._checks.enabled else ():
             win = wins.get(parent)
             if win is None or win.tree != hypothesis.tree or win.author == self._author.peer_id:
+                continue
+            if win.author in self._swarm.anchors():
                 continue
             if self._tree_hash_of(win.base) == hypothesis.base_tree:
                 await self._checks.check(parent)
@@ -257,48 +277,78 @@ class Research:
         """Measure until it is decided; what is decided to be better, once more."""
         base = self._swarm.tree_of(hypothesis.base)
         candidate = apply_diff(base, hypothesis.diff, self._task.editable)
-        run = self._runs_of(number, drawn)
         stop = self._stopping.of(base, candidate)
+        seeds = self._seeds.in_order(hypothesis.base_tree, partial(self._has_run, base))
+        seeds = [*dict.fromkeys([*(drawn.seeds if drawn else ()), *seeds])]
         measured = await measure(
             base,
             candidate,
             task=self._task,
             code=hypothesis.code,
-            seeds=[*(drawn.seeds if drawn else ()), *self._seeds.in_order(hypothesis.base_tree)],
-            run=run,
+            seeds=seeds,
+            run=self._runs_of(number, drawn),
             on_pair=pairs_of(self._report, number),
             family=hypothesis.family,
             stop=stop,
+            overtaken=partial(self._worth.overtaken, hypothesis),
         )
         said = await self._stopping.note(stop, measured.outcome, behind=measured.behind)
         measured.reason = "; ".join(filter(None, [measured.reason, said]))
         if measured.outcome != "win":
             return measured
+        if (record := self._worth.win_of(hypothesis.tree)) is not None:
+            measured.adopted = record
+            return measured
+        if hypothesis.proposer != FOLLOW and self._worth.sleep_on(
+            hypothesis, measured, self._state.finished + 1
+        ):
+            return replace(measured, outcome=PROMISING, reason=SLEPT_ON)
+        return await self._measure_again(number, hypothesis, measured, drawn)
+
+    async def _measure_again(
+        self, number: int, hypothesis: Hypothesis, measured: Measured, drawn: Challenge | None
+    ) -> Measured:
+        base = self._swarm.tree_of(hypothesis.base)
         seen = {pair.seed for pair in measured.pairs}
         fresh = [seed for seed in self._seeds.of(hypothesis.tree) if seed not in seen]
         fresh = fresh[: self._search.promotion_pairs]
         self._report(events.MeasuringAgain(number, len(fresh)))
         return await measure_again(
             base,
-            candidate,
+            apply_diff(base, hypothesis.diff, self._task.editable),
             measured,
             task=self._task,
             code=hypothesis.code,
             seeds=fresh,
-            run=run,
+            run=self._runs_of(number, drawn),
             on_pair=pairs_of(self._report, number),
+            overtaken=partial(self._worth.left_behind, hypothesis),
+            chosen_here=hypothesis.proposer != FOLLOW,
         )
+
+    async def _adopt_what_was_measured(self) -> None:
+        """Build on what this node found or followed, and a friend has proven."""
+        base = tree_hash(self._champion.tree)
+        for trial in self._history.all():
+            if trial.outcome != PROMISING or trial.base_tree != base:
+                continue
+            if (record := self._worth.win_of(trial.tree)) is not None:
+                await self._promote(record, trial.title, trial.pairs)
+                return
+
+    def _trial(self, hypothesis: Hypothesis, measured: Measured, outcome: str) -> Trial:
+        return replace(trial_of(hypothesis, measured, self._swarm.now_ms()), outcome=outcome)
 
     async def _conclude(
         self, number: int, hypothesis: Hypothesis, measured: Measured, seconds: float
     ) -> None:
-        now_ms = self._swarm.now_ms()
         if measured.outcome == "win":
-            win = win_record(self._author, hypothesis, measured, now_ms)
-            record = await self._swarm.publish(win)
-            if hypothesis.base == self._champion.record:
-                await self._promote(record, hypothesis, measured)
-        self._history.add(trial_of(hypothesis, measured, now_ms))
+            record = measured.adopted or await self._swarm.publish(
+                win_record(self._author, hypothesis, measured, self._swarm.now_ms())
+            )
+            if self._worth.replaces(self._champion, hypothesis, measured.pairs):
+                await self._promote(record, hypothesis.title, measured.pairs)
+        self._history.add(self._trial(hypothesis, measured, measured.outcome))
         del self._state.running[number]
         self._state.finished += 1
         await self._remember_running()
@@ -314,17 +364,20 @@ class Research:
             )
         )
 
-    async def _promote(self, record: RecordId, hypothesis: Hypothesis, measured: Measured) -> None:
+    async def _promote(self, record: RecordId, title: str, pairs: Sequence[Pair]) -> None:
         await self._memory.keep_champion(record)
-        values = [from_nano(pair.candidate_nano) for pair in measured.pairs]
+        values = [from_nano(pair.candidate_nano) for pair in pairs]
         self._champion = Champion(record, self._swarm.tree_of(record), sum(values) / len(values))
-        self._report(events.ChampionChanged(record, hypothesis.title))
+        self._report(events.ChampionChanged(record, title))
 
     async def _remember_running(self) -> None:
         begun = list(self._state.running.values())
         waiting = [hypothesis for hypothesis, _ in self._chooser.waiting]
         self._swarm.claim([Idea.of(each) for each in (*begun, *waiting)])
         await self._memory.keep_running([*self._chooser.interrupted, *begun])
+
+    def _has_run(self, tree: Tree, seed: int) -> bool:
+        return self._runner.remembers(RunRequest(tree, tree_hash(tree), seed, code=False))
 
     def _runs_of(self, number: int, drawn: Challenge | None) -> Run:
         """Runs the arms of an experiment; on the seeds of a check, as the check ran them."""

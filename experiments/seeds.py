@@ -24,13 +24,11 @@ class Seeds:
     This node's seeds of every base.
 
     Attributes:
-        measured_first: On how many of a winner's seeds it was measured when it won.
         uniform: A number in [0, 1), new at each call.
     """
 
     task: Task
     peer_id: PeerId
-    measured_first: int
     uniform: Callable[[], float]
 
     def of(self, base_tree: TreeHash) -> list[int]:
@@ -39,10 +37,11 @@ class Seeds:
         start = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
         return [(start + index) % self.task.seeds for index in range(POOL)]
 
-    def in_order(self, base_tree: TreeHash) -> list[int]:
-        """The same, at random, but first those on which the base was measured as a winner."""
-        seeds, measured = self.of(base_tree), self.measured_first
-        return self._shuffled(seeds[:measured]) + self._shuffled(seeds[measured:])
+    def in_order(self, base_tree: TreeHash, measured: Callable[[int], bool]) -> list[int]:
+        """The same, at random, but first those on which the base was `measured` already."""
+        seeds = self.of(base_tree)
+        known = [seed for seed in seeds if measured(seed)]
+        return self._shuffled(known) + self._shuffled([each for each in seeds if each not in known])
 
     def _shuffled(self, seeds: list[int]) -> list[int]:
         return [seeds.pop(int(self.uniform() * len(seeds))) for _ in range(len(seeds))]

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from swarm.records import PeerId, TreeHash, Trial
+from swarm.records import PROMISING, PeerId, TreeHash, Trial
 from swarm.seen import SeenTrial
 from swarm.statistics import Direction
 
@@ -148,8 +148,8 @@ def total_of(arms: Mapping[str, Arm]) -> Arm:
 
 
 def relative_gain(trial: Trial, direction: Direction, goal: float | None) -> float:
-    """A win's mean gain as a share of the headroom its base had left, from 0 to 1."""
-    if trial.outcome != "win" or not trial.pairs:
+    """The mean gain of a win, proven or not, as a share of its base's headroom, from 0 to 1."""
+    if trial.outcome not in ("win", PROMISING) or not trial.pairs:
         return 0.0
     base = math.fsum(pair.base_nano for pair in trial.pairs) / len(trial.pairs)
     candidate = math.fsum(pair.candidate_nano for pair in trial.pairs) / len(trial.pairs)

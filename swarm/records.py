@@ -36,8 +36,12 @@ TaskId: TypeAlias = str
 TreeHash: TypeAlias = str
 Kind: TypeAlias = Literal["win", "replication", "trials"]
 
+PROMISING = "promising"
+"""The outcome of an experiment that looked clearly better and is not proven."""
+
 OUTCOMES = (
     "win",
+    PROMISING,
     "no_gain",
     "equal",
     "crashed",

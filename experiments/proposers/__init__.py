@@ -18,7 +18,7 @@ from swarm.bounds import UNBOUNDED, Bounds
 from swarm.diff import make_diff
 from swarm.grade import grade
 from swarm.hypothesis import Hypothesis
-from swarm.records import RecordId, TreeHash
+from swarm.records import PeerId, RecordId, TreeHash
 from swarm.seen import SeenTrial
 from swarm.signals import Claim
 from swarm.task import Task
@@ -84,6 +84,8 @@ class Situation:
         bounds: What a person allows to be turned, and how far.
         claims: What peers say they measure now.
         sweep: A knob whose values are being measured at once now; "" where none is.
+        friends: The peers whom this node's owner named, and this node.
+        tree_of: The tree of a win, or of the baseline for None; None where it is not here.
     """
 
     task: Task
@@ -96,6 +98,8 @@ class Situation:
     bounds: Bounds = UNBOUNDED
     claims: Sequence[Claim] = ()
     sweep: str = ""
+    friends: frozenset[PeerId] = frozenset()
+    tree_of: Callable[[RecordId | None], Tree | None] = lambda record: None
 
 
 class Proposer(Protocol):

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from experiments.proposers import Proposer, Situation, one_of
+from experiments.proposers.combine import CombineProposer
 from experiments.proposers.fold import FoldProposer
+from experiments.proposers.follow import FollowProposer
 from experiments.proposers.knobs import KnobProposer
 from experiments.proposers.revisit import RevisitProposer
 from experiments.proposers.simplify import SimplifyProposer
@@ -18,6 +20,10 @@ from swarm.hypothesis import Hypothesis
 
 KNOBS_PER_REVISIT = 3.0
 """How often a family's knobs are turned anew for each time that a discard comes up again."""
+
+
+COMBINED_PER_REVISIT = 12.0
+"""How often several promising turns are made at once, likewise."""
 
 
 class MixedProposer:
@@ -61,6 +67,7 @@ def every_proposer(llm: Proposer | None = None) -> tuple[Proposer, ...]:
             (KnobProposer(), KNOBS_PER_REVISIT),
             (RevisitProposer(), 1.0),
             (SimplifyProposer(), KNOBS_PER_REVISIT),
+            (CombineProposer(), COMBINED_PER_REVISIT),
         ]
     )
-    return own_ideas, FoldProposer(), *([] if llm is None else [llm])
+    return FollowProposer(), own_ideas, FoldProposer(), *([] if llm is None else [llm])

@@ -8,7 +8,7 @@ measured on another base.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,8 +20,8 @@ from swarm.seen import SeenTrial
 PEERS_AT_LEAST = 16
 """So many trials of peers are looked at however few this node has made."""
 
-MOST_TRIALS = 200
-"""Of this node's trials, the latest so many are looked at."""
+MOST_TRIALS = 400
+"""Of this node's and its friends' trials, the latest so many are looked at."""
 
 MOST_PENDING = 16
 PENDING_OF_ONE = 4
@@ -47,10 +47,19 @@ class Result:
 
 def results(situation: Situation, turns: Turns) -> list[Result]:
     """What is known of turning this champion's knobs: own results, then peers'."""
-    own = [seen for seen in situation.trials if seen.own][-MOST_TRIALS:]
-    peers = reversed([seen for seen in situation.trials if not seen.own])
-    heard = islice(_read(situation, turns, peers), max(len(own), PEERS_AT_LEAST))
-    return [*_read(situation, turns, iter(own)), *heard]
+    return list(_read(situation, turns, heard_trials(situation)))
+
+
+def heard_trials(situation: Situation) -> list[SeenTrial]:
+    """Which trials are looked at: own ones and friends', then the latest of strangers."""
+    close = [seen for seen in situation.trials if is_close(situation, seen)][-MOST_TRIALS:]
+    others = reversed([seen for seen in situation.trials if not is_close(situation, seen)])
+    return [*close, *islice(others, max(len(close), PEERS_AT_LEAST))]
+
+
+def is_close(situation: Situation, seen: SeenTrial) -> bool:
+    """Whether this node or a friend of it made a trial."""
+    return seen.own or seen.author in situation.friends
 
 
 def pending(situation: Situation, turns: Turns) -> list[Changes]:
@@ -76,12 +85,12 @@ def worse_of(situation: Situation, trial: Trial) -> float | None:
     return max(-FAR, min(FAR, sign * nano / task.min_effect))
 
 
-def _read(situation: Situation, turns: Turns, trials: Iterator[SeenTrial]) -> Iterator[Result]:
+def _read(situation: Situation, turns: Turns, trials: Iterable[SeenTrial]) -> Iterator[Result]:
     for seen in trials:
         worse = worse_of(situation, seen.trial)
         changes = None if worse is None else turns.read(seen.trial)
         if worse is None or not changes:
             continue
-        for weaker in (not seen.own, seen.trial.base_tree != turns.base):
+        for weaker in (not is_close(situation, seen), seen.trial.base_tree != turns.base):
             worse *= HALF if weaker else 1.0
         yield Result(changes, worse)

@@ -126,6 +126,17 @@ class Turns:
             return None
         return self.changes(wanted)
 
+    def towards(self, literals: Mapping[str, str]) -> Changes | None:
+        """The turns that give all these settings; None where one is not to be had here."""
+        wanted: dict[str, Scalar] = {}
+        for name, literal in literals.items():
+            if name in self.settings and repr(self.settings[name]) != literal:
+                value = self._read(name, literal)
+                if value is None:
+                    return None
+                wanted[name] = value
+        return tuple(sorted(wanted.items()))
+
     def _read(self, name: str, literal: str) -> Scalar | None:
         """The value of this knob that is spelled so, if it is one it may have here."""
         knob = self.knobs.get(name)

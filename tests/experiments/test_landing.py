@@ -172,7 +172,7 @@ async def test_knobs_and_revisit(place: Place) -> None:
 
 
 async def test_fold_of_several_wins_at_once(place: Place) -> None:
-    """Two peers' wins that go together are one experiment here, and both are its parents."""
+    """Two friends' wins that go together are one experiment here; then what they prove is built."""
     mine = place.lab = Trusting(place.loaded.task)
     for seed, family in ((2, "learning_rate"), (3, "norm")):
         place.lab, place.seed = Lab(mine.task, seed=seed), seed
@@ -181,11 +181,10 @@ async def test_fold_of_several_wins_at_once(place: Place) -> None:
     peers = list(mine.wins)
     assert len(peers) == 2
     place.lab, place.seed = mine, 1
-    await place.research([FoldProposer()], {"fold"}, 1)
-    (fold,) = place.wins
-    assert (fold.proposer, set(fold.parents)) == ("fold", set(peers))
-    settings = read_settings(mine.tree_of(list(mine.wins)[-1])["train.py"])
-    assert settings["PLACE"] == "pre" and settings["RATE"] != 1
+    both, adopted, folded = await place.research([FoldProposer()], {"fold"}, 3)
+    assert (both.outcome, set(both.parents)) == ("promising", set(peers)), "it is slept on"
+    assert (adopted.outcome, folded.base) == ("win", adopted.parents[0]), "proven by a friend"
+    assert {*adopted.parents, *folded.parents} == set(peers)
 
 
 async def test_simplify(place: Place) -> None:

@@ -66,8 +66,9 @@ async def both(bench: Bench) -> tuple[Measured, Measured]:
 
 
 def lucky(fresh: Sequence[float | None]) -> Bench:
-    """A hypothesis that gained 0.1 on the seeds that chose it."""
-    return Bench({1: 0.1, 2: 0.101, 3: 0.099, **dict(zip(FRESH, fresh, strict=True))})
+    """A hypothesis that gained five sigma on the seeds that chose it: not clear at once."""
+    gain = 5 * toy().task.sigma
+    return Bench({1: gain, 2: gain, 3: gain, **dict(zip(FRESH, fresh, strict=True))})
 
 
 async def test_what_is_told_comes_from_fresh_runs_alone() -> None:
@@ -122,8 +123,10 @@ async def test_a_win_is_published_with_fresh_pairs_which_serve_the_next_experime
     assert wins, "the toy task gives wins in six tries"
     ends = [e for e in told if isinstance(e, events.ExperimentFinished)]
     assert len(ends) == 6 and sum(e.outcome == "win" for e in ends) == len(wins)
-    assert all(e.effect is not None and e.effect.n == 4 for e in ends if e.outcome == "win")
-    assert all(len(win.pairs) == 4 for win in wins)
+    assert all(2 <= len(win.pairs) <= 4 for win in wins), "two are enough where all are clear"
+    assert {e.effect.n for e in ends if e.outcome == "win" and e.effect} == {
+        len(win.pairs) for win in wins
+    }
     again = [e for e in told if isinstance(e, events.MeasuringAgain)]
     assert len(again) >= len(wins) and {e.pairs for e in again} == {4}
     firsts = [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import stdtr, stdtrit
 
 from swarm.statistics import (
+    CLEAR_SIGMAS,
     CRITICAL,
     LOOKS,
     Decision,
@@ -98,10 +99,24 @@ def test_without_the_floor_skewed_noise_would_win_more_often() -> None:
 
 
 def test_a_clear_gain_wins_at_the_first_look_and_not_before() -> None:
-    gains = [-0.65, -0.64, -0.66]
+    gains = [-5.5 * SIGMA, -5.3 * SIGMA, -5.7 * SIGMA]
     assert decide(gains[:2], RULE, "minimize") is Decision.CONTINUE
     assert decide(gains, RULE, "minimize") is Decision.WIN
     assert decide([-gain for gain in gains], RULE, "maximize") is Decision.WIN
+
+
+def test_a_gain_of_six_sigma_needs_no_second_pair() -> None:
+    assert decide([-6.1 * SIGMA], RULE, "minimize") is Decision.WIN
+    assert decide([-5.9 * SIGMA], RULE, "minimize") is Decision.CONTINUE
+    small = Rule(LOOKS, CRITICAL[0.01], sigma=1e-6, min_effect=0.005)
+    assert decide([-0.004], small, "minimize") is not Decision.WIN
+
+
+def test_the_look_at_one_pair_costs_no_level_even_where_noise_is_twice_what_was_said() -> None:
+    draws = 2 * np.random.default_rng(9).standard_normal(1_000_000)
+    assert (draws > CLEAR_SIGMAS).mean() < 0.002
+    heavy = np.random.default_rng(9).standard_t(5, 1_000_000) / math.sqrt(5 / 3)
+    assert (heavy > CLEAR_SIGMAS).mean() < 0.001
 
 
 def test_a_clear_loss_stops_at_the_first_pair() -> None:
