@@ -138,12 +138,12 @@ def _sum(outcomes: Sequence[Outcome], name: str) -> float:
 
 
 def _lost(lying: Sequence[Outcome], honest: Sequence[Outcome], name: str) -> Figure:
-    """The share lost, world by world."""
-    shares = [
-        1 - one.document()[name] / other.document()[name]
+    """The share lost, world by world; a world in which there was nothing to lose is left out."""
+    worlds = [
+        (one.document()[name], other.document()[name])
         for one, other in zip(lying, honest, strict=True)
     ]
-    return _with_error(shares)
+    return _with_error([1 - one / other for one, other in worlds if other] or [0.0])
 
 
 def _with_error(values: Sequence[float]) -> Figure:

@@ -26,14 +26,19 @@ from experiments.findings import trials_record
 from experiments.proposers.mixed import every_proposer
 from swarm.board import Board
 from swarm.duplicates import Repeated, repeated
-from swarm.leaderboard import ranked
 from swarm.lineage import ancestors, base_chain
 from swarm.records import PeerId, Record, RecordId, Trials, Win, from_nano
 from swarm.seen import LatestTrials, SeenTrial
 from swarm.settings import SearchSettings
 from swarm.signals import Claim, Idea
 from swarm.validation import Valid
-from swarm.verdict import Yardstick
+
+LAST_MINUTES = 1.0
+"""How long what was found last has to reach everybody; nothing runs any more."""
+
+TRIALS_MINUTES = 0.1
+WIRE_MINUTES = (0.01, 0.05)
+"""A real node tells every five seconds what it finished, which is everywhere within two."""
 
 CLASSES = ("cpu-laptop", "cpu-server", "apple-silicon", "gpu-small", "gpu-large")
 
@@ -62,6 +67,7 @@ class Colleague(Peer):
     ) -> None:
         self.task = training.loaded.task
         self.trials = LatestTrials()
+        self.trials_minutes = TRIALS_MINUTES
         self.steps: list[tuple[int, float]] = []
         self._tokens = tokens
         self._lab = lab
@@ -149,8 +155,9 @@ async def _swarm(
     over = trio.Event()
     with tempfile.TemporaryDirectory(prefix="headline-") as folder:
         async with trio.open_nursery() as nursery:
-            wire, lab = Wire(nursery, random.Random(f"wire {seed}").random), Lab()
-            wires = [wire if gossip else Wire(nursery, random.random) for _ in range(nodes)]
+            draw = random.Random(f"wire {seed}").random
+            wire, lab = Wire(nursery, draw, WIRE_MINUTES), Lab()
+            wires = [wire if gossip else Wire(nursery, draw) for _ in range(nodes)]
             labs = [lab if gossip else Lab() for _ in range(nodes)]
             peers = [
                 Colleague(
@@ -165,17 +172,23 @@ async def _swarm(
                 )
                 for number in range(nodes)
             ]
-            for peer in peers:
-                nursery.start_soon(peer.live, SearchSettings())
+            for number, peer in enumerate(peers):
+                nursery.start_soon(_join, peer, number / nodes)
             await over.wait()
+            await trio.sleep(LAST_MINUTES)
             nursery.cancel_scope.cancel()
-    return _ended(peers, gossip=gossip)
+    return _ended(peers)
 
 
-def _ended(peers: Sequence[Colleague], *, gossip: bool) -> Ended:
+async def _join(peer: Colleague, after_minutes: float) -> None:
+    """Nobody starts at the same moment as another, so their runs do not keep step either."""
+    await trio.sleep(after_minutes)
+    await peer.live(SearchSettings())
+
+
+def _ended(peers: Sequence[Colleague]) -> Ended:
     one = peers[0]
-    led = [_leader(one)] if gossip else [_champion(peer) for peer in peers]
-    value, record, peer = min(led, key=lambda each: each[0])
+    value, record, peer = min(map(_champion, peers), key=lambda each: each[0])
     chain = base_chain(record, peer.board.wins) if record else []
     found = Found(
         best=peer.tree_of(record),
@@ -193,13 +206,6 @@ def _ended(peers: Sequence[Colleague], *, gossip: bool) -> Ended:
 
 
 Led = tuple[float, RecordId | None, Colleague]
-
-
-def _leader(peer: Colleague) -> Led:
-    """What heads the board that everybody sees, and what its author said it is worth."""
-    found = [each.finding for each in ranked(peer.board, Yardstick.of(peer.task))]
-    usable = [each.records[0] for each in found if each.state in ("replicated", "claimed")]
-    return (_value(peer, usable[0]), usable[0], peer) if usable else (math.inf, None, peer)
 
 
 def _champion(peer: Colleague) -> Led:

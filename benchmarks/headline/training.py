@@ -9,6 +9,7 @@ two nodes that run the same thing wait for it once; both pay for it.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,9 +26,13 @@ from experiments.runner import Runner, open_runner
 from experiments.sandbox import best_sandbox
 from experiments.task_folder import load_task
 from swarm.stopping import stopped_at
+from swarm.task import Task
 from swarm.tree import Tree, tree_hash
+from swarm.turning import settings_of
 
 TASK = "quick"
+ROWS = "rows.jsonl"
+"""What was asked and answered, one line each: what `benchmarks.tabular` is made from."""
 
 
 class Training:
@@ -74,7 +79,10 @@ class Training:
         """
         asked: Future[RunResult] = Future()
         self._token.run_sync_soon(self._start, request, asked)
-        return asked.result()
+        result = asked.result()
+        with (self._home / ROWS).open("a") as rows:
+            rows.write(json.dumps(row_of(request, result, self.loaded.task)) + "\n")
+        return result
 
     def value(self, tree: Tree, seed: int, exam: Exam) -> float | None:
         """The metric of a tree on one text; None where it does not complete."""
@@ -118,14 +126,28 @@ async def _answer(runner: Runner, request: RunRequest, asked: Future[RunResult])
         asked.set_exception(error)
 
 
+def row_of(request: RunRequest, result: RunResult, task: Task) -> dict[str, object]:
+    """A run as a row of a table: what is off the baseline, and what came out."""
+    usual = settings_of(task.baseline)
+    here = settings_of(request.tree)
+    return {
+        "settings": {name: value for name, value in here.items() if value != usual[name]},
+        "seed": request.seed,
+        "split": request.exams[0].split,
+        "status": result.status.value,
+        "value_nano": result.value_nano,
+        "curve": result.curve,
+    }
+
+
 @dataclass(slots=True)
 class Tokens:
     """
     What may be trained on in all, and what was.
 
     Attributes:
-        baseline, checks, rest: What went into runs of the task's baseline, into challenges
-            of others' wins, and into all other runs.
+        baseline, checks, rest: What went into runs of the task's baseline, into checks of
+            others' wins, and into all other runs.
     """
 
     budget: int
@@ -145,10 +167,10 @@ class Tokens:
 
     def pay(self, request: RunRequest, tokens: int, baseline: str) -> None:
         """Count a run."""
-        if request.tree_hash == baseline:
-            self.baseline += tokens
-        elif request.exams[0].split == "reserve":
+        if any(exam.split == "reserve" for exam in request.exams):
             self.checks += tokens
+        elif request.tree_hash == baseline:
+            self.baseline += tokens
         else:
             self.rest += tokens
 

@@ -102,6 +102,9 @@ class Peer:
     """
     One node: what `experiments.outside.Swarm` asks for, and its services.
 
+    Attributes:
+        trials_minutes: How often it tells of its trials.
+
     Args:
         harness: How a tree becomes a result, in virtual time.
         name: Decides the node's key and all that it draws.
@@ -109,6 +112,8 @@ class Peer:
         proposers: What ideas it has.
         hardware_class: What it takes its machine for.
     """
+
+    trials_minutes = TRIALS_MINUTES
 
     def __init__(
         self,
@@ -258,7 +263,7 @@ class Peer:
 
     async def _tell_of_trials(self) -> None:
         while True:
-            await trio.sleep(TRIALS_MINUTES)
+            await trio.sleep(self.trials_minutes)
             while trials := self.history.unpublished(TRIALS_PER_RECORD):
                 with suppress(RecordExpiredError):
                     await self.publish(trials_record(self._author, trials))

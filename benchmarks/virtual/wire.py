@@ -30,11 +30,18 @@ class Wire:
     Args:
         nursery: Where messages are under way.
         uniform: A number in [0, 1), new at each call.
+        minutes: How long a message takes at least and at most.
     """
 
-    def __init__(self, nursery: trio.Nursery, uniform: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        uniform: Callable[[], float],
+        minutes: tuple[float, float] = (0.05, 0.55),
+    ) -> None:
         self._nursery = nursery
         self._uniform = uniform
+        self._least, self._most = minutes
         self._ends: dict[str, Hear] = {}
 
     def join(self, peer: str, hear: Hear) -> None:
@@ -43,7 +50,8 @@ class Wire:
 
     def send(self, sender: str, *envelopes: bytes) -> None:
         """Send envelopes to everyone else."""
-        self._nursery.start_soon(self._deliver, sender, envelopes, 0.05 + 0.5 * self._uniform())
+        delay = self._least + (self._most - self._least) * self._uniform()
+        self._nursery.start_soon(self._deliver, sender, envelopes, delay)
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -1,0 +1,109 @@
+"""
+What a run with some settings would give, guessed from those that were made.
+
+A Gaussian process over settings: a sum over knobs, for what each does by itself, and a
+product, for what they do together. How far each knob reaches is fitted to the table.
+
+Source: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), 2.2, 5.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from experiments.proposers.grid import grid
+from experiments.proposers.turns import is_ordered
+from swarm.bounds import same
+from swarm.knob import Knob
+from swarm.settings_block import Scalar
+
+Settings: TypeAlias = Mapping[str, Scalar]
+
+IDLE = -1.0
+"""The place of a knob that another one has made idle."""
+
+STEPS = 200
+"""Of the fit."""
+
+PRIOR = 0.05
+"""How firmly the fit is held to where it starts."""
+
+
+class Surface:
+    """
+    The metric over settings.
+
+    Args:
+        knobs: What may be turned.
+        settings, values: The table: whole settings and what came out.
+    """
+
+    def __init__(
+        self, knobs: Sequence[Knob], settings: Sequence[Settings], values: Sequence[float]
+    ) -> None:
+        self._knobs = [knob for knob in knobs if len(grid(knob)) > 1]
+        self._ordered = torch.tensor([is_ordered(grid(knob)) for knob in self._knobs])
+        self._at = self._places(settings)
+        raw = torch.tensor(list(values), dtype=torch.float64)
+        self._middle, self._spread = raw.mean(), raw.std()
+        self._values = (raw - self._middle) / self._spread
+        self._log = self._fitted()
+        with torch.no_grad():
+            self._weights = torch.linalg.solve(self._covariance(self._log), self._values)
+
+    def value(self, settings: Settings) -> float:
+        """The metric to be expected of whole settings."""
+        with torch.no_grad():
+            near = self._kernel(self._places([settings]), self._at, self._log)
+            return float(self._middle + self._spread * (near @ self._weights)[0])
+
+    def _places(self, settings: Sequence[Settings]) -> Tensor:
+        rows = [[_place(knob, each) for knob in self._knobs] for each in settings]
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def _fitted(self) -> Tensor:
+        """Logarithms of each knob's reach, and of the shares of sum, product and noise."""
+        start = torch.full((len(self._knobs) + 3,), -1.0, dtype=torch.float64)
+        start[-1] = -3.0
+        log = start.clone().requires_grad_()
+        steps = torch.optim.Adam([log], lr=0.05)
+        for _ in range(STEPS):
+            steps.zero_grad()
+            loss = self._loss(log) + PRIOR * ((log - start) ** 2).sum()
+            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+            steps.step()
+        return log.detach()
+
+    def _loss(self, log: Tensor) -> Tensor:
+        """Minus the logarithm of the likelihood."""
+        lower = torch.linalg.cholesky(self._covariance(log))
+        half = torch.linalg.solve_triangular(lower, self._values[:, None], upper=False)
+        return 0.5 * (half**2).sum() + torch.log(torch.diagonal(lower)).sum()
+
+    def _covariance(self, log: Tensor) -> Tensor:
+        noise = torch.exp(2 * log[-1]) + 1e-6
+        return self._kernel(self._at, self._at, log) + noise * torch.eye(len(self._at))
+
+    def _kernel(self, left: Tensor, right: Tensor, log: Tensor) -> Tensor:
+        gap = (left[:, None, :] - right[None, :, :]).abs()
+        stepwise = self._ordered & (left[:, None, :] >= 0) & (right[None, :, :] >= 0)
+        alike = torch.exp(-torch.exp(log[:-3]) * torch.where(stepwise, gap, (gap > 0) * 1.0))
+        alone, together = torch.exp(2 * log[-3]), torch.exp(2 * log[-2])
+        return alone * alike.mean(dim=2) + together * alike.prod(dim=2)
+
+
+def _place(knob: Knob, settings: Settings) -> float:
+    """Which of the knob's values it is; between two where it is none of them."""
+    if not knob.matters(settings):
+        return IDLE
+    values, here = grid(knob), settings[knob.name]
+    for place, value in enumerate(values):
+        if same(value, here):
+            return float(place)
+    if not is_ordered([*values, here]):
+        return float(len(values))
+    return sum(float(value) < float(here) for value in values) - 0.5
