@@ -20,7 +20,7 @@ from cli.text import plain, short_id, shortened
 from swarm.records import OUTCOMES
 from watch.tried import Tried
 
-_STYLES = {"win": "bold green", "no_gain": "", "equal": ""}
+_STYLES = {"win": "bold green", "promising": "green", "no_gain": "", "equal": ""}
 _WIDE_COLUMNS = 100
 
 

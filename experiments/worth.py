@@ -83,9 +83,7 @@ class Worth:
             self._finds.remove(best)
         return best
 
-    def replaces(
-        self, champion: Champion, hypothesis: Hypothesis, pairs: Sequence[Pair]
-    ) -> bool:
+    def replaces(self, champion: Champion, hypothesis: Hypothesis, pairs: Sequence[Pair]) -> bool:
         """Whether what was better than its base is better than what is built on now."""
         if hypothesis.base == champion.record:
             return True

@@ -10,7 +10,7 @@ Source: Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -53,7 +53,8 @@ class Surface:
         self._values = (raw - self._middle) / self._spread
         self._log = self._fitted()
         with torch.no_grad():
-            self._weights = torch.linalg.solve(self._covariance(self._log), self._values)
+            lower = _lower(self._covariance(self._log))
+            self._weights = torch.cholesky_solve(self._values[:, None], lower)[:, 0]
 
     def value(self, settings: Settings) -> float:
         """The metric to be expected of whole settings."""
@@ -75,14 +76,14 @@ class Surface:
             steps.zero_grad()
             loss = self._loss(log) + PRIOR * ((log - start) ** 2).sum()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
-            steps.step()
+            steps.step()  # pyright: ignore[reportUnknownMemberType]
         return log.detach()
 
     def _loss(self, log: Tensor) -> Tensor:
         """Minus the logarithm of the likelihood."""
-        lower = torch.linalg.cholesky(self._covariance(log))
-        half = torch.linalg.solve_triangular(lower, self._values[:, None], upper=False)
-        return 0.5 * (half**2).sum() + torch.log(torch.diagonal(lower)).sum()
+        lower = _lower(self._covariance(log))
+        fit = self._values @ torch.cholesky_solve(self._values[:, None], lower)[:, 0]
+        return 0.5 * fit + torch.log(torch.diagonal(lower)).sum()
 
     def _covariance(self, log: Tensor) -> Tensor:
         noise = torch.exp(2 * log[-1]) + 1e-6
@@ -94,6 +95,11 @@ class Surface:
         alike = torch.exp(-torch.exp(log[:-3]) * torch.where(stepwise, gap, (gap > 0) * 1.0))
         alone, together = torch.exp(2 * log[-3]), torch.exp(2 * log[-2])
         return alone * alike.mean(dim=2) + together * alike.prod(dim=2)
+
+
+def _lower(matrix: Tensor) -> Tensor:
+    """The Cholesky factor of a matrix."""
+    return cast("Tensor", torch.linalg.cholesky(matrix))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _place(knob: Knob, settings: Settings) -> float:

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from experiments.proposers import Situation, hypothesis, one_of
 from experiments.proposers.additive import Observation, Setting, Worths
 from experiments.proposers.results import FAR, heard_trials, is_close, worse_of
 from experiments.proposers.turns import Changes, Hashes, Turns
+from swarm.families import FAMILIES
 from swarm.hypothesis import Hypothesis
-from swarm.records import RecordId
+from swarm.records import PeerId, RecordId, TreeHash
 from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar
 from swarm.turning import settings_of
@@ -41,11 +42,17 @@ OTHER_BASE_DOUBT = 2.0
 
 ASKED_AT_MOST = 8
 
+MOST_BETTER = 1000.0
+"""No gain of this node or a friend counts as more, in `min_effect`."""
+
 
 class _Turn(NamedTuple):
     gain: float
     name: str
     value: Scalar
+
+
+_Heard: TypeAlias = tuple[TreeHash, frozenset[PeerId], list[SeenTrial]]
 
 
 class CombineProposer:
@@ -55,34 +62,32 @@ class CombineProposer:
 
     def __init__(self) -> None:
         self._hashes = Hashes()
-        self._last: tuple[object, Worths | None] | None = None
+        self._last: tuple[_Heard, Worths | None] | None = None
 
     def families(self, situation: Situation) -> Collection[str]:
-        """The families of all settings that are expected to be worth a turn."""
+        """The families of all settings that are expected to be worth a turn, with another."""
         turns = Turns(situation, self._hashes)
         worths = self._worths(situation, turns)
-        if worths is None:
-            return set()
-        good = [turn.name for turn in _better(turns, worths.expected()) if turn.gain > 0]
-        return {turns.knobs[name].family for name in good} if len(good) > 1 else set()
+        return {family for family in FAMILIES if next(_pairs(turns, worths, family), None)}
 
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
         """What a draw of plausible worths speaks for, with a knob of the family in it."""
         turns = Turns(situation, self._hashes)
         worths = self._worths(situation, turns)
-        for _ in range(ASKED_AT_MOST if worths else 0):
-            assert worths is not None
+        pair = next(_pairs(turns, worths, family), None)
+        if pair is None or worths is None:
+            return None
+        for _ in range(ASKED_AT_MOST):
             changes = _changes(situation, turns, worths.drawn(_seed(situation)), family)
             if len(changes) > 1 and turns.is_new(changes):
                 return _proposal(situation, turns, changes, family)
-        return None
+        return _proposal(situation, turns, pair, family)
 
     def _worths(self, situation: Situation, turns: Turns) -> Worths | None:
-        heard = heard_trials(situation)
-        last = heard[-1].trial.finished_at_ms if heard else 0
-        key = (turns.base, len(heard), last)
+        """What settings are worth; as it was last time, if nothing has been heard since."""
+        key = turns.base, situation.friends, heard_trials(situation)
         if self._last is None or self._last[0] != key:
-            found = list(_observations(situation, turns, heard))
+            found = list(_observations(situation, turns, key[2]))
             self._last = key, Worths(found) if found else None
         return self._last[1]
 
@@ -92,20 +97,32 @@ def _observations(
 ) -> Iterator[Observation]:
     settings = cache(partial(_settings, situation))
     for seen in heard:
-        trial, worse = seen.trial, worse_of(situation, seen.trial)
+        trial, close = seen.trial, is_close(situation, seen)
+        worse = worse_of(situation, trial, MOST_BETTER if close else FAR)
         before = settings(trial.base)
         if worse is None or not trial.knobs or before is None:
             continue
         if not all(name in before for name, _ in trial.knobs):
             continue
-        doubt = 1.0 if is_close(situation, seen) else STRANGERS_DOUBT
+        doubt = 1.0 if close else STRANGERS_DOUBT
         doubt *= 1.0 if trial.base_tree == turns.base else OTHER_BASE_DOUBT
         yield Observation(
             now=trial.knobs,
             before=[(name, before[name]) for name, _ in trial.knobs],
-            gain=max(-FAR, -worse),
+            gain=-worse,
             doubt=doubt,
         )
+
+
+def _pairs(turns: Turns, worths: Worths | None, family: str) -> Iterator[Changes]:
+    """Two turns at once that are new, both expected to be worth it, one of the family."""
+    good = [turn for turn in _better(turns, worths.expected()) if turn.gain > 0] if worths else []
+    for turn in good:
+        if turns.knobs[turn.name].family == family:
+            for other in good:
+                changes = turns.changes({turn.name: turn.value, other.name: other.value})
+                if len(changes) > 1 and turns.is_new(changes):
+                    yield changes
 
 
 def _settings(situation: Situation, record: RecordId | None) -> dict[str, str] | None:

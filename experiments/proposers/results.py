@@ -73,7 +73,7 @@ def pending(situation: Situation, turns: Turns) -> list[Changes]:
     return list(found.values())
 
 
-def worse_of(situation: Situation, trial: Trial) -> float | None:
+def worse_of(situation: Situation, trial: Trial, most_better: float = FAR) -> float | None:
     """How much worse than its base the candidate was, in `min_effect`; None where unknown."""
     if trial.outcome == "dropped":
         return None
@@ -82,7 +82,7 @@ def worse_of(situation: Situation, trial: Trial) -> float | None:
     task = situation.task
     nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
     sign = 1e-9 if task.metric.direction == "minimize" else -1e-9
-    return max(-FAR, min(FAR, sign * nano / task.min_effect))
+    return max(-most_better, min(FAR, sign * nano / task.min_effect))
 
 
 def _read(situation: Situation, turns: Turns, trials: Iterable[SeenTrial]) -> Iterator[Result]:

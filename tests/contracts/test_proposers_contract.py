@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from experiments.findings import trial_of, trials_record
 from experiments.measure import Measured
 from experiments.proposers import Champion, KnownWin, Proposer, Situation
+from experiments.proposers.combine import CombineProposer
 from experiments.proposers.fold import FoldProposer
+from experiments.proposers.follow import FollowProposer
 from experiments.proposers.grid import grid
 from experiments.proposers.knobs import KnobProposer
 from experiments.proposers.llm import LlmProposer
@@ -28,7 +31,7 @@ from swarm.diff import apply_diff
 from swarm.families import FAMILIES
 from swarm.grade import grade
 from swarm.hypothesis import Hypothesis
-from swarm.records import MAX_PARENTS, OUTCOMES, Pair, Trial, encode
+from swarm.records import MAX_PARENTS, OUTCOMES, Pair, RecordId, Trial, encode
 from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar
 from swarm.task import Task
@@ -89,7 +92,9 @@ PROPOSERS: Mapping[str, Callable[[], Proposer]] = {
     "simplify": SimplifyProposer,
     "revisit": RevisitProposer,
     "llm": AnsweredLlm,
-    "mixed": lambda: every_proposer()[0],
+    "combine": CombineProposer,
+    "follow": FollowProposer,
+    "mixed": lambda: every_proposer()[1],
 }
 TASKS = (load_task("quick").task, load_task(TOY).task)
 EXTRA = b"\n\ndef nobody_calls_this(x):\n" + b"    x = [x * 2 for x in range(9) if x]\n" * 40
@@ -123,7 +128,17 @@ def situations(seed: int) -> Situation:
         uniform=random.Random(seed).random,
         trials=[trial(task, champion, draw) for _ in range(draw.randrange(30))],
         sweep=draw.choice(["", "LEARNING_RATE", "no such knob"]),
+        friends=frozenset(draw.sample(["peer", "own", "friend"], draw.randrange(3))),
+        tree_of=partial(_any_tree, {None: task.baseline}, draw.random()),
     )
+
+
+def _any_tree(
+    trees: Mapping[RecordId | None, Tree], lot: float, record: RecordId | None
+) -> Tree | None:
+    """Mostly what it is, else garbage or nothing."""
+    odd = random.Random(f"{record} {lot}").choice([*GARBAGE, None])
+    return trees.get(record) if lot < 0.7 else odd
 
 
 def changed(task: Task, tree: Tree, draw: random.Random, count: int) -> Tree:
@@ -147,14 +162,17 @@ def win(task: Task, champion: Tree, draw: random.Random, number: int) -> KnownWi
 def trial(task: Task, champion: Tree, draw: random.Random) -> SeenTrial:
     knob = draw.choice(task.knobs)
     literal = draw.choice([repr(draw.choice(grid(knob))), "1e999", "__import__('os')", "", "True"])
-    name = draw.choice([knob.name, knob.name, "NO_SUCH_KNOB"])
+    name = draw.choice([knob.name, knob.name, knob.name, "NO_SUCH_KNOB"])
     base = draw.choice([tree_hash(champion), "0" * 64, "1" * 64])
     values = [draw.choice([0, 2_700_000_000, -(2**62), 2**62]) for _ in range(2)]
     pairs = (Pair(1, *values),) * draw.randrange(3)
+    tree = f"{draw.getrandbits(256):064x}"
+    values = [each for each in grid(knob) if repr(each) == literal and name == knob.name]
+    tree = tree_hash(turned(champion, {name: values[0]})) if values else tree
     note = Trial(
         base=None,
         base_tree=base,
-        tree=f"{draw.getrandbits(256):064x}",
+        tree=tree,
         title="x",
         family=draw.choice([knob.family, "no such family"]),
         proposer="knobs",

@@ -171,6 +171,7 @@ function useReach({ nearest, scales, story, setNear, near }) {
 
 const OUTCOMES = {
   win: "kept",
+  promising: "promising, not proven",
   no_gain: "no gain",
   equal: "the same script",
   crashed: "crashed",
