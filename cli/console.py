@@ -28,6 +28,7 @@ from cli.hints import PUBLIC_TOPIC, command, spelled
 from cli.output import counted, number, signed
 from cli.text import plain, short_id
 from swarm import events
+from swarm.records import PROMISING
 from swarm.statistics import LOOKS, Effect
 
 WIDE_COLUMNS = 90
@@ -210,7 +211,8 @@ class NodeConsole:
         kept = event.outcome == "win"
         self._experiments += 1
         self._wins += kept
-        verdict = "KEPT" if kept else f"not kept ({event.outcome.replace('_', ' ')})"
+        words = {"win": "KEPT", PROMISING: "PROMISING"}
+        verdict = words.get(event.outcome, f"not kept ({event.outcome.replace('_', ' ')})")
         if event.effect is not None:
             verdict += f" {_interval(event.effect)}"
         elif told.changes:

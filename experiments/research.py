@@ -54,7 +54,7 @@ OUTLOOK_SECONDS = 10.0
 """How long an outlook is good enough for those who ask again."""
 
 
-SLEPT_ON = "clearly better; it is proven next unless a friend finds better"
+SLEPT_ON = "clearly better; a friend's run will prove it, or this node later"
 STILL_BEST = "It looked better than anything a friend has told of: now it is proven."
 
 

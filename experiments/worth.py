@@ -29,10 +29,8 @@ from swarm.task import Task
 FAR_BEHIND = 2 / 3
 """A proof is given up where it shows less than this share of what a friend has gained."""
 
-
 SLEEP = 3
 """After so many more experiments of this node a find is proven here, if nobody has yet."""
-
 
 SEASON = 8
 """Among so many of the latest experiments a clear gain means that more are to be had."""

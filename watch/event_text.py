@@ -14,6 +14,7 @@ from typing import Any
 
 from swarm import events
 from swarm.hypothesis import Hypothesis
+from swarm.records import PROMISING
 from swarm.statistics import Effect
 
 _OWNERS_ONLY = ("home", "url")
@@ -83,7 +84,8 @@ def _pair(event: events.PairMeasured) -> str:
 
 
 def _finished(event: events.ExperimentFinished) -> str:
-    verdict = "kept" if event.outcome == "win" else f"not kept ({event.outcome.replace('_', ' ')})"
+    words = {"win": "kept", PROMISING: PROMISING}
+    verdict = words.get(event.outcome, f"not kept ({event.outcome.replace('_', ' ')})")
     effect = "" if event.effect is None else f", {_interval(event.effect)}"
     return f"{_number(event.number)} {event.hypothesis.title}: {verdict}{effect}"
 

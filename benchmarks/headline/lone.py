@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.headline.training import Tokens, Training, trained_on
+from benchmarks.headline.training import Tokens, Trainer, trained_on
 from experiments.proposers.grid import grid
 from experiments.run import RunRequest
 from swarm.bounds import same
@@ -48,7 +48,7 @@ class Found:
 class Tries:
     """Runs ideas one after the other, keeps what is strictly lower, and pays."""
 
-    def __init__(self, training: Training, tokens: Tokens) -> None:
+    def __init__(self, training: Trainer, tokens: Tokens) -> None:
         self._training = training
         self._tokens = tokens
         self._baseline = tree_hash(training.loaded.task.baseline)
@@ -78,7 +78,7 @@ def space_of(task: Task) -> Space:
     return {knob.name: grid(knob) for knob in task.knobs}
 
 
-def plain_loop(training: Training, tokens: Tokens, seed: int) -> Found:
+def plain_loop(training: Trainer, tokens: Tokens, seed: int) -> Found:
     """One change of the best at a time, one run each, kept if strictly lower."""
     draw, tries, task = (
         random.Random(f"plain {seed}"),
@@ -97,7 +97,7 @@ def plain_loop(training: Training, tokens: Tokens, seed: int) -> Found:
     return tries.found
 
 
-def random_search(training: Training, tokens: Tokens, seed: int) -> Found:
+def random_search(training: Trainer, tokens: Tokens, seed: int) -> Found:
     """Every knob drawn anew each time."""
     draw, tries, task = (
         random.Random(f"random {seed}"),
@@ -112,7 +112,7 @@ def random_search(training: Training, tokens: Tokens, seed: int) -> Found:
     return tries.found
 
 
-def optuna_tpe(training: Training, tokens: Tokens, seed: int, workers: int) -> Found:
+def optuna_tpe(training: Trainer, tokens: Tokens, seed: int, workers: int) -> Found:
     """Optuna's TPE with shared storage: so many workers ask before any of them is told."""
     import optuna
 

@@ -19,7 +19,7 @@ import trio
 import trio.testing
 
 from benchmarks.headline.lone import Found
-from benchmarks.headline.training import PaidHarness, Tokens, Training
+from benchmarks.headline.training import PaidHarness, Tokens, Trainer
 from benchmarks.virtual.peer import Peer
 from benchmarks.virtual.wire import Wire, now_ms
 from experiments.findings import trials_record
@@ -56,7 +56,7 @@ class Colleague(Peer):
 
     def __init__(
         self,
-        training: Training,
+        training: Trainer,
         tokens: Tokens,
         over: trio.Event,
         wire: Wire,
@@ -131,7 +131,7 @@ class Ended:
 
 
 def swarm(
-    training: Training,
+    training: Trainer,
     tokens: Tokens,
     seed: int,
     nodes: int,
@@ -145,7 +145,7 @@ def swarm(
 
 
 async def _swarm(
-    training: Training,
+    training: Trainer,
     tokens: Tokens,
     seed: int,
     nodes: int,

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import trio
 
@@ -24,7 +25,7 @@ from experiments.run import Exam, RunnerError, RunRequest, RunResult, RunStatus
 from experiments.run_cache import RunCache
 from experiments.runner import Runner, open_runner
 from experiments.sandbox import best_sandbox
-from experiments.task_folder import load_task
+from experiments.task_folder import LoadedTask, load_task
 from swarm.stopping import stopped_at
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
@@ -33,6 +34,21 @@ from swarm.turning import settings_of
 TASK = "quick"
 ROWS = "rows.jsonl"
 """What was asked and answered, one line each: what `benchmarks.tabular` is made from."""
+
+
+class Trainer(Protocol):
+    """What answers requests: training, or a stand-in for it."""
+
+    loaded: LoadedTask
+
+    @property
+    def budget_tokens(self) -> int:
+        """What a whole run trains on."""
+        ...
+
+    def run(self, request: RunRequest) -> RunResult:
+        """The result of a request."""
+        ...
 
 
 class Training:
@@ -186,7 +202,7 @@ class PaidHarness:
     isolation = "landlock+seccomp"
     isolates = True
 
-    def __init__(self, training: Training, tokens: Tokens, over: Callable[[], None]) -> None:
+    def __init__(self, training: Trainer, tokens: Tokens, over: Callable[[], None]) -> None:
         self._training = training
         self._tokens = tokens
         self._over = over
