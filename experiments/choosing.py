@@ -113,7 +113,7 @@ class Chooser:
 
     def outlook(self, champion: Champion) -> Outlook:
         """How likely each family of ideas is to be tried next, and why."""
-        situation, offers = self._on_offer(champion)
+        situation, offers = self._on_offer(self.situation(champion))
         return look_ahead(
             offers,
             evidence_of(situation.trials, self._standpoint(champion)),
@@ -168,13 +168,9 @@ class Chooser:
 
     def _choose(self, champion: Champion) -> tuple[Hypothesis, str] | None:
         everything = self.situation(champion)
-        for proposer in self._proposers:
-            if proposer.name == FOLLOW and (found := proposer.propose(everything, "fold")):
-                return (
-                    found,
-                    "A friend found it to be clearly better: whoever else runs it proves it.",
-                )
-        situation, offers = self._on_offer(champion)
+        if (followed := self._followed(everything)) is not None:
+            return followed, FOLLOWED
+        situation, offers = self._on_offer(everything)
         evidence = evidence_of(situation.trials, self._standpoint(champion))
         prior, fold_share = self._prior(), self._search.fold_share
         while offers:
@@ -187,6 +183,14 @@ class Chooser:
                 return hypothesis, choice.why
             del offers[choice.family]
         return None
+
+    def _followed(self, situation: Situation) -> Hypothesis | None:
+        """What a friend found, before anything else: to run it proves it and adopts it."""
+        if not self._search.fold_share or "fold" in self._search.exclude_families:
+            return None
+        proposers = (each for each in self._proposers if each.name == FOLLOW)
+        found = (each.propose(situation, "fold") for each in proposers)
+        return next(filter(None, found), None)
 
     def _of_a_model(self, offers: dict[str, Proposer]) -> dict[str, Proposer]:
         """The families in which a model has ideas, until these had their share; or none."""
@@ -210,9 +214,8 @@ class Chooser:
     def _prior(self) -> Prior:
         return prior_of(load_priors(), self._author.hardware_class)
 
-    def _on_offer(self, champion: Champion) -> tuple[Situation, dict[str, Proposer]]:
+    def _on_offer(self, everything: Situation) -> tuple[Situation, dict[str, Proposer]]:
         """What proposers may look at now, and who has something to propose."""
-        everything = self.situation(champion)
         claims, known = self._swarm.claims(), self._opinions.known()
         held = left_to_others(everything.trials, claims, known, self._uniform())
         for self._left_to_others in (held, ()):
