@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import TypeGuard, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -33,13 +33,15 @@ from gossip.home import Home, open_home
 from gossip.identity import load_or_create
 from gossip.journal import Journal
 from gossip.journal_faults import JournalError
-from swarm.records import RecordId, Win
+from swarm.records import PROMISING, Record, RecordId, Trials, Win
 
 TASK = "quick"
 NAMES = ("ada", "grace", "alan", "emmy", "kurt", "hedy", "claude", "rosa")
 START_SECONDS = 60.0
 RESEARCH_SECONDS = 210.0
 SETTLE_SECONDS = 45.0
+CALM_SECONDS = 6.0
+"""A node tells of its experiments every five."""
 STOP_SECONDS = 30.0
 POLL_SECONDS = 0.5
 
@@ -225,10 +227,15 @@ def _picture(swarm: Sequence[Node]) -> Group:
 
 
 def _settle(swarm: Sequence[Node]) -> None:
+    """Wait until all hold the same, and nobody has had anything more to tell for a while."""
     deadline = time.monotonic() + SETTLE_SECONDS
+    since, before = time.monotonic(), frozenset[str]()
     while time.monotonic() < deadline:
-        found = [_records(node) for node in swarm]
-        if found[0] and all(records == found[0] for records in found):
+        found = {_records(node) for node in swarm}
+        alike = found.pop() if len(found) == 1 else frozenset[str]()
+        if not alike or alike != before:
+            since, before = time.monotonic(), alike
+        elif time.monotonic() - since > CALM_SECONDS:
             return
         time.sleep(POLL_SECONDS)
 
@@ -258,23 +265,39 @@ def _records(node: Node) -> frozenset[str]:
         return frozenset()
 
 
-def _wins(node: Node) -> dict[RecordId, Win]:
-    """Every win in a node's journal."""
+def _read(node: Node) -> dict[RecordId, Record]:
+    """Every record in a node's journal."""
     journals = sorted(node.home.journals.glob("*.sqlite"))
     with Journal.open(journals[0], read_only=True) as journal:
-        found = {stored.id: journal.read(stored.envelope) for _, stored in journal.replay()}
-    return {record_id: record for record_id, record in found.items() if isinstance(record, Win)}
+        return {stored.id: journal.read(stored.envelope) for _, stored in journal.replay()}
 
 
-def folds(wins: Mapping[RecordId, Win]) -> list[Fold]:
-    """Every win that has another author's win as its base or among its parents."""
+def folds(records: Mapping[RecordId, Record]) -> list[Fold]:
+    """Every win that is built on another author's win, or is what another author found first."""
     found: list[Fold] = []
-    for win in wins.values():
-        for link in (win.base, *win.parents):
-            source = wins.get(link) if link else None
-            if source and source.author != win.author:
-                found.append(Fold(source.nickname, source.title, win.nickname, win.title))
+    finds = {
+        (trial.tree, batch.author): (batch.nickname, trial.title)
+        for batch in records.values()
+        if isinstance(batch, Trials)
+        for trial in batch.trials
+        if trial.outcome == PROMISING
+    }
+    for win in (record for record in records.values() if isinstance(record, Win)):
+        links = [records.get(link) for link in (win.base, *win.parents) if link]
+        sources = [(each.author, each.nickname, each.title) for each in links if _is_win(each)]
+        sources += [
+            (author, *found_by) for (tree, author), found_by in finds.items() if tree == win.tree
+        ]
+        found += [
+            Fold(nickname, title, win.nickname, win.title)
+            for author, nickname, title in sources
+            if author != win.author
+        ]
     return found
+
+
+def _is_win(record: Record | None) -> TypeGuard[Win]:
+    return isinstance(record, Win)
 
 
 def _verdict(swarm: Sequence[Node], console: Console) -> bool:
@@ -282,11 +305,11 @@ def _verdict(swarm: Sequence[Node], console: Console) -> bool:
     same_records = len({_records(node) for node in swarm}) == 1 and bool(_records(swarm[0]))
     boards = [_board_document(node) for node in swarm]
     same_board = all(board == boards[0] for board in boards)
-    found = folds(_wins(swarm[0])) if same_records else []
+    found = folds(_read(swarm[0])) if same_records else []
     console.print()
     _check(console, same_records, f"every node holds the same {len(_records(swarm[0]))} records")
     _check(console, same_board, "every node shows the same board")
-    _check(console, bool(found), "a win of one node was folded in by another")
+    _check(console, bool(found), "what one node found, another measured again and built on")
     for fold in found[:3]:
         console.print(
             Text(

@@ -312,7 +312,8 @@ class Research:
         seen = {pair.seed for pair in measured.pairs}
         fresh = [seed for seed in self._seeds.of(hypothesis.tree) if seed not in seen]
         fresh = fresh[: self._search.promotion_pairs]
-        self._report(events.MeasuringAgain(number, len(fresh)))
+        if hypothesis.proposer != FOLLOW:
+            self._report(events.MeasuringAgain(number, len(fresh)))
         return await measure_again(
             base,
             apply_diff(base, hypothesis.diff, self._task.editable),

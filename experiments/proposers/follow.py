@@ -51,7 +51,7 @@ class FollowProposer:
             situation,
             turns.tree(changes),
             title=trial.title,
-            rationale="A friend found it to be clearly better, and nobody has proven it yet.",
+            rationale="",
             family="fold",
             proposer=FOLLOW,
             knobs=tuple((name, repr(value)) for name, value in changes),

@@ -57,7 +57,7 @@ def test_a_peers_win_appears_is_read_and_outlives_a_lost_connection(
         expect(sheet.locator("h2")).to_have_text(title)
         expect(sheet.locator(".diff-line.added code").first).to_contain_text(" = ")
         expect(sheet.locator(".diff-line.removed code").first).to_contain_text(" = ")
-        expect(sheet.locator(".evidence tbody tr").nth(2)).to_be_visible()
+        expect(sheet.locator(".evidence tbody tr").nth(1)).to_be_visible()
         page.keyboard.press("Escape")
         expect(sheet).to_have_count(0)
 
