@@ -201,7 +201,7 @@ class NodeConsole:
     def _measures_again(self, event: events.MeasuringAgain) -> None:
         self._shown[event.number] = _Shown(event.pairs, fresh=True)
         self._line(
-            f"#{event.number}", f"better; how much, {event.pairs} fresh seeds will tell", _DIM
+            f"#{event.number}", f"better; how much, up to {event.pairs} fresh seeds will tell", _DIM
         )
 
     def _finished(self, event: events.ExperimentFinished) -> None:

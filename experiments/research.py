@@ -299,9 +299,8 @@ class Research:
         if (record := self._worth.win_of(hypothesis.tree)) is not None:
             measured.adopted = record
             return measured
-        if hypothesis.proposer != FOLLOW and self._worth.sleep_on(
-            hypothesis, measured, self._state.finished + 1
-        ):
+        may_wait = hypothesis.proposer != FOLLOW and not measured.simpler
+        if may_wait and self._worth.sleep_on(hypothesis, measured, self._state.finished + 1):
             return replace(measured, outcome=PROMISING, reason=SLEPT_ON)
         return await self._measure_again(number, hypothesis, measured, drawn)
 
@@ -332,6 +331,8 @@ class Research:
         base = tree_hash(self._champion.tree)
         for trial in self._history.all():
             if trial.outcome != PROMISING or trial.base_tree != base:
+                continue
+            if not self._worth.is_clear(trial.pairs):
                 continue
             if (record := self._worth.win_of(trial.tree)) is not None:
                 await self._promote(record, trial.title, trial.pairs)

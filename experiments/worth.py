@@ -21,8 +21,8 @@ from experiments.measure import Measured
 from experiments.outside import Swarm
 from experiments.proposers import Champion
 from swarm.hypothesis import Hypothesis
-from swarm.records import PROMISING, Pair, PeerId, RecordId, TreeHash, Trial, from_nano
-from swarm.seen import SeenTrial
+from swarm.records import PROMISING, Pair, PeerId, RecordId, TreeHash, Trial, to_nano
+from swarm.seen import SeenTrial, cost
 from swarm.statistics import Rule
 from swarm.task import Task
 
@@ -51,7 +51,7 @@ class Worth:
         self._own = own
         self._history = history
         self._finds: list[Find] = []
-        self._sign = 1.0 if task.metric.direction == "minimize" else -1.0
+        self._task = task
         self._swarm = swarm
         self._rule = Rule.of(task)
 
@@ -85,12 +85,14 @@ class Worth:
         """Whether what was better than its base is better than what is built on now."""
         if hypothesis.base == champion.record:
             return True
-        value = champion.value
-        return value is not None and self._rule.is_clear(self._sign * value - self._value(pairs))
+        if champion.value is None:
+            return False
+        value = Pair(0, 0, to_nano(champion.value))
+        return self._rule.is_clear(self._value([value]) - self._value(pairs))
 
     def overtaken(self, hypothesis: Hypothesis, measured: Measured) -> str | None:
         """Why what was measured is not worth a proof; None where it may be the best yet."""
-        if not self._is_clear(measured.pairs) and self._clear_ones_are_found():
+        if not self.is_clear(measured.pairs) and self._clear_ones_are_found():
             return "a small gain, set aside while larger ones are found"
         return self._behind(hypothesis, measured, 1.0)
 
@@ -104,12 +106,12 @@ class Worth:
         theirs = [each.trial for each in self._swarm.peer_trials() if each.author in friends]
         latest = [*self._history.all()[-SEASON:], *theirs[-SEASON:]]
         return any(
-            trial.outcome in (PROMISING, "win") and self._is_clear(trial.pairs) for trial in latest
+            trial.outcome in (PROMISING, "win") and self.is_clear(trial.pairs) for trial in latest
         )
 
-    def _is_clear(self, pairs: Sequence[Pair]) -> bool:
-        base = _mean(self._sign * from_nano(pair.base_nano) for pair in pairs)
-        return self._rule.is_clear(base - self._value(pairs))
+    def is_clear(self, pairs: Sequence[Pair]) -> bool:
+        """Whether what was seen needs no second look."""
+        return self._rule.is_clear(self._base_value(pairs) - self._value(pairs))
 
     def win_of(self, tree: TreeHash) -> RecordId | None:
         """The win of a friend that has this tree, if there is one."""
@@ -122,7 +124,7 @@ class Worth:
         if self.win_of(hypothesis.tree) is not None:
             return "a friend has proven it"
         pairs = measured.pairs
-        base = _mean(self._sign * from_nano(pair.base_nano) for pair in pairs)
+        base = self._base_value(pairs)
         best, title = min(self._others(hypothesis.tree), default=(math.inf, ""))
         if base - self._value(pairs) < share * (base - best):
             return f"behind “{title}”, which a friend has found"
@@ -142,13 +144,10 @@ class Worth:
         return self._swarm.anchors() - {self._own}
 
     def _value(self, pairs: Sequence[Pair]) -> float:
-        """The mean metric of the candidate; smaller is better."""
-        return _mean(self._sign * from_nano(pair.candidate_nano) for pair in pairs)
+        return cost(pairs, self._task.metric.direction)
 
-
-def _mean(each: Iterable[float]) -> float:
-    values = list(each)
-    return math.fsum(values) / len(values)
+    def _base_value(self, pairs: Sequence[Pair]) -> float:
+        return self._value([pair._replace(candidate_nano=pair.base_nano) for pair in pairs])
 
 
 def _latest(trials: Iterable[SeenTrial]) -> Iterable[Trial]:

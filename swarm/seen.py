@@ -7,11 +7,13 @@ word weighs as much as what this node measured itself.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from swarm.records import PeerId, RecordId, Trial, Trials
+from swarm.records import Pair, PeerId, RecordId, Trial, Trials, from_nano
+from swarm.statistics import Direction
 
 MAX_SEEN = 20_000
 """Experiments that are looked at."""
@@ -34,6 +36,12 @@ class SeenTrial:
     hardware_class: str
     own: bool
     trial: Trial
+
+
+def cost(pairs: Sequence[Pair], direction: Direction) -> float:
+    """The mean metric of the candidate over some pairs, turned so that smaller is better."""
+    sign = 1.0 if direction == "minimize" else -1.0
+    return sign * math.fsum(from_nano(pair.candidate_nano) for pair in pairs) / len(pairs)
 
 
 class LatestTrials:

@@ -128,7 +128,7 @@ _TEXTS: Mapping[type[Any], Callable[[Any], str]] = {
     events.RunProgress: lambda e: f"{_number(e.number)} {e.arm}: {e.tokens} of {e.budget_tokens}",
     events.PairMeasured: _pair,
     events.MeasuringAgain: lambda e: (
-        f"#{e.number} is better; {e.pairs} fresh pairs will say by how much"
+        f"#{e.number} is better; up to {e.pairs} fresh pairs will say by how much"
     ),
     events.ExperimentFinished: _finished,
     events.CheckStarted: lambda e: (

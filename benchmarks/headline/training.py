@@ -44,14 +44,16 @@ class Trainer(Protocol):
     @property
     def budget_tokens(self) -> int:
         """What a whole run trains on."""
-        ...
+        tokens = self.loaded.task.budget.tokens
+        assert tokens is not None
+        return tokens
 
     def run(self, request: RunRequest) -> RunResult:
         """The result of a request."""
         ...
 
 
-class Training:
+class Training(Trainer):
     """
     Runs requests of the task `TASK`, one at a time; a context manager.
 
@@ -78,13 +80,6 @@ class Training:
     ) -> None:
         self._token.run_sync_soon(self._over.set)
         self._thread.join()
-
-    @property
-    def budget_tokens(self) -> int:
-        """What a whole run trains on."""
-        tokens = self.loaded.task.budget.tokens
-        assert tokens is not None
-        return tokens
 
     def run(self, request: RunRequest) -> RunResult:
         """

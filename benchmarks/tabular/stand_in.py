@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.headline.training import TASK, Trainer
 from benchmarks.tabular.surface import Surface
 from experiments.run import Exam, RunRequest, RunResult, RunStatus, Score
 from experiments.task_folder import load_task
@@ -25,7 +26,6 @@ from swarm.settings_block import Scalar
 from swarm.tree import Tree, tree_hash
 from swarm.turning import settings_of
 
-TASK = "quick"
 WORST = 8.0
 """Bits per byte: knowing nothing. Runs that fail in the table count as this."""
 
@@ -35,9 +35,9 @@ ROWS = Path(__file__).parent / "rows.jsonl.gz"
 """What `benchmarks.headline.training` has written down of real runs, all of it at once."""
 
 
-class StandIn:
+class StandIn(Trainer):
     """
-    Answers as `benchmarks.headline.training.Training` does, at once.
+    Answers as `Training` does, at once.
 
     Args:
         rows: Of the table, as `Training` writes them.
@@ -60,13 +60,6 @@ class StandIn:
     def true_value(self, tree: Tree) -> float:
         """The metric of a tree without noise."""
         return self._guessed(tuple(sorted(settings_of(tree).items())))[0]
-
-    @property
-    def budget_tokens(self) -> int:
-        """What a whole run trains on."""
-        tokens = self.loaded.task.budget.tokens
-        assert tokens is not None
-        return tokens
 
     def run(self, request: RunRequest) -> RunResult:
         """A guess at the result of a request."""

@@ -1,5 +1,5 @@
 """
-Measure what a friend has found and nobody has proven yet.
+Measure what a friend has found to be clearly better.
 
 Whoever finds a gain has chosen it by its luck too, and has to measure it anew. For a
 friend all seeds are fresh: one pair there says as much, and whoever has run it can build
@@ -11,13 +11,13 @@ than all that this node builds on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator
 
 from experiments.proposers import Situation, hypothesis
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.hypothesis import Hypothesis
-from swarm.records import PROMISING, Trial, from_nano
+from swarm.records import PROMISING, Trial
+from swarm.seen import cost
 from swarm.statistics import Rule
 from swarm.tree import tree_hash
 from swarm.turning import settings_of
@@ -59,7 +59,8 @@ class FollowProposer:
 
     def _best(self, situation: Situation) -> tuple[Trial, Changes] | None:
         turns = Turns(situation, self._hashes)
-        found = [(_value(situation, trial), trial) for trial in _finds(situation)]
+        direction = situation.task.metric.direction
+        found = [(cost(trial.pairs, direction), trial) for trial in _finds(situation)]
         for value, trial in sorted(found, key=lambda each: (each[0], each[1].tree)):
             if not _is_ahead(situation, value):
                 return None
@@ -102,13 +103,6 @@ def _followers(situation: Situation, find: Trial) -> int:
         and any((each.base_tree, each.tree) == idea for each in claim.ideas)
     }
     return len(tried & situation.friends | at_it) - 1
-
-
-def _value(situation: Situation, trial: Trial) -> float:
-    """The mean metric of a trial's candidate; smaller is better."""
-    sign = 1.0 if situation.task.metric.direction == "minimize" else -1.0
-    values = [from_nano(pair.candidate_nano) for pair in trial.pairs]
-    return sign * math.fsum(values) / len(values)
 
 
 def _is_ahead(situation: Situation, value: float) -> bool:

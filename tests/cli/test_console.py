@@ -13,7 +13,7 @@ from swarm.hypothesis import Hypothesis
 from swarm.statistics import Effect
 
 BEGIN = events.Started(
-    "quick", "val_bpb", "bits/byte", "minimize", 2.0, 0.05, 1, "/home/ann/swarm", "ann"
+    "quick", "val_bpb", "bits/byte", "minimize", 2.0, 0.05, 1, "/data/ann/swarm", "ann"
 )
 IDEA = Hypothesis(
     None, "0" * 64, (), "", "1" * 64, "TIED False → True", "Why not.", "init", "knobs", (), False
@@ -38,7 +38,7 @@ def test_the_start_says_what_for_where_and_how_to_stop(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "argv", [".venv/bin/swarm", "start", "--home", "/h"])
     task, node, look = told(BEGIN)
     assert "quick: val_bpb in bits/byte, lower is better, goal 2; kept is what gains 0.05" in task
-    assert "1 worker, as “ann”, home /home/ann/swarm" in node
+    assert "1 worker, as “ann”, home /data/ann/swarm" in node
     assert "Ctrl-C stops it; look from elsewhere: .venv/bin/swarm leaderboard --home /h" in look
     assert "observing only, without a nickname" in told(replace(BEGIN, workers=0, nickname=""))[1]
 

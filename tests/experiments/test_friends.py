@@ -12,13 +12,18 @@ from experiments.measure import Measured
 from experiments.proposers import Champion, hypothesis
 from experiments.proposers.follow import FollowProposer
 from experiments.proposers.knobs import KnobProposer
+from experiments.proposers.simplify import SimplifyProposer
 from experiments.worth import SLEEP, Worth
 from swarm.hypothesis import Hypothesis
 from swarm.records import Pair, PeerId, Trial
 from swarm.seen import SeenTrial
 from swarm.turning import turned
 from tests.experiments.lab import Lab, toy
-from tests.experiments.test_landing import Place, place  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from tests.experiments.test_landing import (
+    Person,
+    Place,
+    place,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+)
 from tests.experiments.test_proposers import situation
 
 
@@ -136,3 +141,30 @@ def test_what_a_friend_beats_is_set_aside_and_what_a_stranger_says_is_not_heard(
     lab.seen.append(SeenTrial("friend", "cpu-laptop", False, better))
     assert "a better one" in str(worth.overtaken(idea, measured))
     assert worth.left_behind(idea, measured) is not None
+
+
+async def test_what_looked_like_a_small_gain_is_not_built_on_for_a_friends_word(
+    place: Place,  # noqa: F811
+) -> None:
+    task = place.loaded.task
+    finder, friend = Friendly(task, seed=1), Friendly(task, seed=2)
+    finder.friends = frozenset({friend.identity.peer_id})
+    place.lab, place.seed = friend, 2
+    await place.research([KnobProposer()], {"norm"}, 1)
+    place.lab, place.seed = finder, 1
+    (find,) = await place.research([KnobProposer()], {"norm"}, 1)
+    small = find.pairs[0]._replace(candidate_nano=find.pairs[0].base_nano - 30_000_000)
+    history = History(place.folder / "history1", task.id)
+    history.add(replace(find, pairs=(small,)))
+    history.close()
+    finder.hear(*friend.wins.values())
+    (later,) = await place.research([KnobProposer()], {"learning_rate"}, 1)
+    assert finder.wins and (find.outcome, later.base) == ("promising", None)
+
+
+async def test_what_is_simpler_is_not_slept_on(place: Place) -> None:  # noqa: F811
+    mine = place.lab = Friendly(place.loaded.task)
+    await place.research([Person()], {"learning_rate"}, 1)
+    mine.friends = frozenset({"somebody"})
+    (trial,) = await place.research([SimplifyProposer()], {"simplify"}, 1)
+    assert trial.outcome == "win", "its gain is none: no friend will follow it"

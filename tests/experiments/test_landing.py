@@ -189,7 +189,7 @@ async def test_fold_of_several_wins_at_once(place: Place) -> None:
 
 async def test_simplify(place: Place) -> None:
     """A setting that does nothing goes back to its default, as a win without a gain."""
-    await place.research([_Person()], {"learning_rate"}, 1)
+    await place.research([Person()], {"learning_rate"}, 1)
     (trial,) = await place.research([SimplifyProposer()], {"simplify"}, 1)
     rich, simple = place.wins
     assert trial.outcome == "win" and (simple.family, simple.proposer) == ("simplify", "simplify")
@@ -202,7 +202,7 @@ async def test_simplify(place: Place) -> None:
     assert rich.tree != simple.tree
 
 
-class _Person:
+class Person:
     """Turns a knob that helps, and by the way one that does nothing."""
 
     name = "person"
