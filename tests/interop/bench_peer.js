@@ -2,10 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { multiaddr } from '@multiformats/multiaddr'
+import { TopicValidatorResult } from '@libp2p/gossipsub'
 import { newHost, say, serveCommands } from './host.js'
+import { messageId, opened } from './record.js'
 
-const topic = process.argv[2]
-const host = await newHost(undefined, { D: 6, Dlo: 4, Dhi: 12, heartbeatInterval: 1000 })
+// With a task each record is verified before it is passed on, as a client must; without one none is.
+const [topic, task] = process.argv.slice(2)
+const named = task && { msgIdFn: messageId }
+const host = await newHost(undefined, { D: 6, Dlo: 4, Dhi: 12, heartbeatInterval: 1000, ...named })
 const pubsub = host.services.pubsub
 let sent = {}
 let got = {}
@@ -13,6 +17,16 @@ let got = {}
 const now = () => (performance.timeOrigin + performance.now()) / 1000
 const name = (data) => createHash('sha256').update(data).digest('hex').slice(0, 16)
 
+async function judge (peer, message) {
+  try {
+    const { author, key, type, canonical, record } = await opened(message.data)
+    const ours = type === '/research-swarm/record' && record.topic === topic && record.task === task
+    if (ours && canonical && author === key) return TopicValidatorResult.Accept
+  } catch {}
+  return TopicValidatorResult.Reject
+}
+
+if (task) pubsub.topicValidators.set(topic, judge)
 pubsub.addEventListener('message', (event) => {
   if (event.detail.topic === topic) got[name(event.detail.data)] ??= now()
 })

@@ -3,63 +3,22 @@
 
 import { createHash } from 'node:crypto'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
-import { decode, encode } from '@msgpack/msgpack'
 import { multiaddr } from '@multiformats/multiaddr'
-import { base32 } from 'multiformats/bases/base32'
-import { CID } from 'multiformats/cid'
-import { create as multihash } from 'multiformats/hashes/digest'
 import { newHost, say, serveCommands, SYNC_PROTOCOL } from './host.js'
-
-const DOMAIN = 'research-swarm-record'
-const PAYLOAD_TYPE = new TextEncoder().encode('/research-swarm/record')
-const MESSAGEPACK = 0x0201
-const SHA2_256 = 0x12
+import { DOMAIN, idOf, messageId, opened, pack, PAYLOAD_TYPE, unpack } from './record.js'
 
 const [topic, task] = process.argv.slice(2)
 const privateKey = await generateKeyPair('Ed25519')
 const author = peerIdFromPrivateKey(privateKey).toString()
-const host = await newHost(privateKey, { msgIdFn: (message) => new TextEncoder().encode(idOf(payloadOf(message.data))) })
+const host = await newHost(privateKey, { msgIdFn: messageId })
 const pubsub = host.services.pubsub
 const heard = []
 
-function idOf (payload) {
-  const digest = multihash(SHA2_256, createHash('sha256').update(payload).digest())
-  return CID.createV1(MESSAGEPACK, digest).toString(base32)
-}
-
-// The payload field of a protobuf, unverified: what names a message in GossipSub.
-function payloadOf (envelope) {
-  let at = 0
-  const varint = () => {
-    let number = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = envelope[at++]
-      number |= (byte & 0x7f) << shift
-      if (byte < 0x80) return number
-    }
-  }
-  while (at < envelope.length) {
-    const tag = varint()
-    const size = varint()
-    if (tag >> 3 === 3) return envelope.subarray(at, at + size)
-    at += size
-  }
-  return envelope
-}
-
-// Canonical: maps with ascending keys, shortest numbers. All that a record needs.
-const pack = (value) => encode(value, { sortKeys: true })
-const unpack = (data) => decode(data, { useBigInt64: false })
-
-async function opened (data) {
-  const envelope = await RecordEnvelope.openAndCertify(data, DOMAIN)
-  const record = unpack(envelope.payload)
-  const key = peerIdFromPublicKey(envelope.publicKey).toString()
-  const type = Buffer.from(envelope.payloadType).toString()
-  const canonical = Buffer.compare(pack(record), envelope.payload) === 0
-  return { id: idOf(envelope.payload), author: record.author, key, type, canonical, record: plain(record) }
+async function shown (data) {
+  const { record, ...found } = await opened(data)
+  return { ...found, record: plain(record) }
 }
 
 function plain (record) {
@@ -80,7 +39,7 @@ async function sealed (record) {
 pubsub.addEventListener('message', async (event) => {
   if (event.detail.topic !== topic) return
   try {
-    heard.push(await opened(event.detail.data))
+    heard.push(await shown(event.detail.data))
   } catch (error) {
     heard.push({ error: String(error) })
   }
@@ -152,7 +111,7 @@ await serveCommands({
     return { id }
   },
   async vector ({ envelope }) {
-    return await opened(Buffer.from(envelope, 'hex'))
+    return await shown(Buffer.from(envelope, 'hex'))
   },
   async sync ({ addr, kind }) {
     const peer = multiaddr(addr)
@@ -163,7 +122,7 @@ await serveCommands({
     const { keys } = await ask(peer, { ask: 'keys', kind, ranges, scope })
     const { considered, envelopes } = await ask(peer, { ask: 'records', keys, kind, scope })
     const records = []
-    for (const envelope of envelopes) records.push(await opened(envelope))
+    for (const envelope of envelopes) records.push(await shown(envelope))
     const fingerprint = createHash('sha256').update(keys).digest().subarray(0, 16)
     const wanted = records.map(({ id }) => createHash('sha256').update(id).digest().subarray(0, 16))
     return {
