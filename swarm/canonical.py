@@ -13,9 +13,9 @@ Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import msgpack
 
@@ -24,6 +24,7 @@ MAX_ITEMS = 4096
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _CONTAINERS = frozenset({dict, tuple})
 _KNOWN = _SCALARS | _CONTAINERS
+_Hook: TypeAlias = Callable[[list[tuple[object, object]]], dict[str, object]]
 
 
 class CanonicalError(ValueError):
@@ -64,7 +65,7 @@ def unpack(
     Raises:
         CanonicalError: Too long, too deep, too wide, not msgpack, or not canonical.
     """
-    value = unpack_unchecked(data, max_bytes=max_bytes, max_items=max_items)
+    value = _unpack(data, max_bytes, max_items, _ascending)
     _check_values(value, max_depth)
     return value
 
@@ -74,15 +75,20 @@ def unpack_unchecked(data: bytes, *, max_bytes: int, max_items: int = MAX_ITEMS)
     `unpack` for a reader that checks every value's type itself, as `swarm.fields` does.
 
     Non-finite floats, extension types and deep nesting pass here: such a reader
-    refuses them as values of the wrong type, and saves a walk over all of them.
+    refuses them as values of the wrong type, and saves a walk over all of them. Map
+    keys may be in any order, as it compares them with the names it expects.
 
     Raises:
         CanonicalError: As `unpack`, but for these.
     """
+    return _unpack(data, max_bytes, max_items, None)
+
+
+def _unpack(data: bytes, max_bytes: int, max_items: int, hook: _Hook | None) -> object:
     if len(data) > max_bytes:
         raise CanonicalError(f"{len(data)} bytes, at most {max_bytes} allowed")
     try:
-        value = _unpack_any(data, max_items)
+        value = _unpack_any(data, max_items, hook)
         again = _pack_plain(value)
     except (ValueError, msgpack.UnpackException) as error:
         reason = str(error) or type(error).__name__
@@ -97,12 +103,12 @@ def _pack_plain(value: object) -> bytes:
     return cast(bytes, msgpack.packb(value, use_bin_type=True))  # pyright: ignore[reportUnknownMemberType]
 
 
-def _unpack_any(data: bytes, max_items: int) -> object:
+def _unpack_any(data: bytes, max_items: int, hook: _Hook | None) -> object:
     value = msgpack.unpackb(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         data,
         raw=False,
         use_list=False,
-        object_pairs_hook=_ascending,
+        object_pairs_hook=hook,
         max_array_len=max_items,
         max_map_len=max_items,
     )

@@ -9,6 +9,7 @@ is not 1.
 import dataclasses
 import re
 from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from swarm.cid import is_cid
@@ -66,15 +67,15 @@ class Fields:
 
     def line(self, name: str, most: int, *, least: int = 1) -> str:
         """`least` to `most` characters on one line, none of them invisible control."""
-        return self._text(name, least, most, _NOT_IN_LINE)
+        return self._text(self._values[name], name, least, most, _NOT_IN_LINE)
 
     def text(self, name: str, most: int) -> str:
         """At most `most` characters of prose; newlines allowed."""
-        return self._text(name, 0, most, _NOT_IN_TEXT)
+        return self._text(self._values[name], name, 0, most, _NOT_IN_TEXT)
 
     def code(self, name: str, most_bytes: int) -> str:
         """1 to `most_bytes` of UTF-8 source text; newlines and tabs allowed."""
-        text = self._text(name, 1, most_bytes, _NOT_IN_CODE)
+        text = self._text(self._values[name], name, 1, most_bytes, _NOT_IN_CODE)
         if not text.isascii() and len(text.encode()) > most_bytes:
             raise RecordError(f"{self.path(name)}: over {most_bytes} bytes")
         return text
@@ -137,11 +138,10 @@ class Fields:
 
     def lines(self, name: str, most: int, most_characters: int) -> tuple[str, ...]:
         """At most `most` lines of 1 to `most_characters` characters, as `line` reads one."""
-        found: list[str] = []
-        for value in self.array(name, most):
-            item = Fields({"line": value}, ("line",), self.path(name))
-            found.append(item.line("line", most_characters))
-        return tuple(found)
+        return tuple(
+            self._text(value, f"{name}.line", 1, most_characters, _NOT_IN_LINE)
+            for value in self.array(name, most)
+        )
 
     def settings(self, name: str, most: int) -> tuple[tuple[str, str], ...]:
         """At most `most` knobs with their literals, no knob twice."""
@@ -150,8 +150,12 @@ class Fields:
             if type(row) is not tuple or len(cast(tuple[object, ...], row)) != 2:
                 raise RecordError(f"{self.path(name)}: expected rows of a name and a literal")
             knob, literal = cast(tuple[object, object], row)
-            cells = Fields({"literal": literal, "name": knob}, ("literal", "name"), self.path(name))
-            knobs.append((cells.line("name", 64), cells.line("literal", 256)))
+            knobs.append(
+                (
+                    self._text(knob, f"{name}.name", 1, 64, _NOT_IN_LINE),
+                    self._text(literal, f"{name}.literal", 1, 256, _NOT_IN_LINE),
+                )
+            )
         if len({knob for knob, _ in knobs}) != len(knobs):
             raise RecordError(f"{self.path(name)}: the same knob twice")
         return tuple(knobs)
@@ -170,10 +174,11 @@ class Fields:
         rows: tuple[Any, ...] = self.array(name, most, least=least)
         if rows and (set(map(type, rows)) != {tuple} or set(map(len, rows)) != {width}):
             raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
-        for row in rows:
-            for cell in row:
-                if type(cell) is not int or not lowest <= cell <= INT_LIMIT:
-                    raise RecordError(f"{self.path(name)}: expected integers from {lowest} on")
+        cells = list(chain.from_iterable(rows))
+        if cells and (
+            set(map(type, cells)) != {int} or min(cells) < lowest or max(cells) > INT_LIMIT
+        ):
+            raise RecordError(f"{self.path(name)}: expected integers from {lowest} on")
         return rows
 
     def seeded_rows(
@@ -187,10 +192,11 @@ class Fields:
         self._check_different(name, seeds)
         return rows
 
-    def _text(self, name: str, least: int, most: int, refused: _Refused) -> str:
-        value = self._values[name]
+    def _text(self, value: object, name: str, least: int, most: int, refused: _Refused) -> str:
         if type(value) is not str or not least <= len(value) <= most:
             raise RecordError(f"{self.path(name)}: expected text of {least} to {most} characters")
+        if value.isprintable():
+            return value
         if value.isascii() and len(value.encode().translate(None, refused.controls)) == len(value):
             return value
         if found := refused.pattern.search(value):
@@ -208,11 +214,13 @@ class Fields:
 
     def _refuse_names(self, names: Iterable[str]) -> None:
         missing = sorted(set(names) - set(self._values))
-        unknown = sorted(set(self._values) - set(names))
+        unknown = sorted(map(str, set(self._values) - set(names)))
         where = self._where or "record"
         if missing:
             raise RecordError(f"{where}: the field {missing[0]} is missing")
-        raise RecordError(f"{where}: unknown field {unknown[0][:40]!r}")
+        if unknown:
+            raise RecordError(f"{where}: unknown field {unknown[0][:40]!r}")
+        raise RecordError(f"{where}: the fields are out of order")
 
 
 def plain_map(part: Any) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Records survive the wire unchanged, and nothing else passes for one."""
 
 import math
+import sys
 from dataclasses import replace
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from swarm import fields
 from swarm.canonical import pack, unpack
 from swarm.envelope import MAX_PAYLOAD_BYTES
 from swarm.records import (
@@ -245,6 +247,34 @@ def test_payloads_that_are_no_map_or_not_canonical() -> None:
     for payload in broken:
         with pytest.raises(RecordError, match=r"^record: "):
             decode(payload)
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["record", "environment"])
+@pytest.mark.parametrize("how", ["out of order", "twice", "bytes for a name"])
+def test_a_map_is_written_in_one_way(how: str, inner: bool) -> None:
+    """What the reader of names sees is checked there alone, what it cannot see by the codec."""
+    value = plain(WIN)
+    whole = value["environment"] if inner else value
+    rows = [(pack(name), pack(whole[name])) for name in sorted(whole)]
+    if how == "out of order":
+        rows[0], rows[1] = rows[1], rows[0]
+    elif how == "twice":
+        rows.append(rows[-1])
+    else:
+        rows[0] = (pack(min(whole).encode()), rows[0][1])
+    data = bytes([0x80 + len(rows)]) if len(rows) < 16 else b"\xde\x00" + bytes([len(rows)])
+    data += b"".join(name + item for name, item in rows)
+    if inner:
+        data = pack(value).replace(pack(whole), data)
+    with pytest.raises(RecordError):
+        decode(data)
+
+
+def test_what_prints_is_allowed_in_every_text() -> None:
+    """A text that prints is taken without a closer look: none of what is refused does."""
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    for refused in (fields._NOT_IN_LINE, fields._NOT_IN_TEXT, fields._NOT_IN_CODE):  # pyright: ignore[reportPrivateUsage]
+        assert not any(refused.pattern.search(each) for each in every if each.isprintable())
 
 
 @pytest.mark.parametrize(
