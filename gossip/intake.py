@@ -84,7 +84,9 @@ class Intake:
         self._room = room
         self._quotas = Quotas()
         self._deferred: Deferred[Valid] = Deferred(DEFERRED_RECORDS)
-        self._send, self._receive = trio.open_memory_channel[_Waiting](QUEUE_RECORDS)
+        self._queue: list[_Waiting] = []
+        self._came = trio.Event()
+        self._left = trio.Event()
         self._last: _Waiting | None = None
 
     async def offer(self, envelope: bytes, sender: str) -> bool:
@@ -111,13 +113,14 @@ class Intake:
         Returns:
             How many were of use.
         """
-        of_use = 0
+        taken: list[Valid] = []
         for verdict in await self._judge(envelopes):
             if isinstance(verdict, Invalid):
                 self._refused(str(verdict), sender)
-            else:
-                of_use += await self._admit(verdict)
-        return of_use
+            elif self._is_taken(verdict):
+                taken.append(verdict)
+        await self._put([_Waiting(valid) for valid in taken])
+        return len(taken)
 
     async def _judge(self, envelopes: Sequence[bytes]) -> list[Valid | Invalid]:
         size = max(1, math.ceil(len(envelopes) / JUDGES))
@@ -148,7 +151,7 @@ class Intake:
             ) from None
         if is_expired(waiting.valid.record, self._now_ms()):
             raise RecordExpiredError("trials of over 48 hours ago are kept by nobody")
-        await self._send.send(waiting)
+        await self._put([waiting])
         await waiting.stored.wait()
         return waiting.valid.id
 
@@ -156,11 +159,34 @@ class Intake:
         """Write batches and retry what was deferred, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._retry)
-            async for first in self._receive:
-                await self._store([first, *self._queued()])
+            while True:
+                await self._came.wait()
+                batch, self._queue = self._queue[:BATCH_RECORDS], self._queue[BATCH_RECORDS:]
+                self._left.set()
+                self._left = trio.Event()
+                if not self._queue:
+                    self._came = trio.Event()
+                await self._store(batch)
 
     async def _admit(self, valid: Valid) -> bool:
-        """Queue a foreign record for the disk, unless it is known, too old or too early."""
+        """Queue a record for the disk, if it is taken."""
+        taken = self._is_taken(valid)
+        if taken:
+            await self._put([_Waiting(valid)])
+        return taken
+
+    async def _put(self, waiting: Sequence[_Waiting]) -> None:
+        """Queue records for the disk, once there is room."""
+        await trio.lowlevel.checkpoint()
+        while len(self._queue) >= QUEUE_RECORDS:
+            await self._left.wait()
+        if waiting:
+            self._queue += waiting
+            self._last = self._queue[-1]
+            self._came.set()
+
+    def _is_taken(self, valid: Valid) -> bool:
+        """Whether a foreign record is stored: not if it is known, too old or too early."""
         now_ms = self._now_ms()
         if self._known(valid.id) or is_expired(valid.record, now_ms):
             return False
@@ -171,10 +197,7 @@ class Intake:
             verdict = admit(valid.record, len(valid.envelope), now_ms, self._quotas)
             if isinstance(verdict, Defer):
                 self._deferred.add(valid.id, valid, verdict.until_ms)
-            if not isinstance(verdict, Admit):
-                return False
-        self._last = waiting = _Waiting(valid)
-        await self._send.send(waiting)
+            return isinstance(verdict, Admit)
         return True
 
     async def settle(self) -> None:
@@ -187,15 +210,6 @@ class Intake:
             await trio.sleep(DEFERRED_POLL_SECONDS)
             for _, valid in self._deferred.due(self._now_ms()):
                 await self._admit(valid)
-
-    def _queued(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        while len(batch) < BATCH_RECORDS - 1:
-            try:
-                batch.append(self._receive.receive_nowait())
-            except trio.WouldBlock:
-                break
-        return batch
 
     async def _store(self, batch: list[_Waiting]) -> None:
         rows = [_stored(waiting.valid) for waiting in batch]
