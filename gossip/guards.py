@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import trio
 from libp2p.abc import IHost, INetStream
-from libp2p.custom_types import TProtocol
+from libp2p.io.exceptions import IOException
+from libp2p.network.connection.exceptions import RawConnError
 from libp2p.network.exceptions import SwarmException
+from libp2p.network.stream.exceptions import StreamError
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
@@ -29,10 +31,11 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub, ValidationCache, ValidationResult
 from libp2p.pubsub.rpc_queue import RpcQueue
 
-from gossip.fast import ReadAhead
+from gossip import fast
+from gossip.fast import Frames, PeerQueue
 from gossip.limits import Limits
 from gossip.meters import Meters
-from gossip.pace import Pace, PacedStream
+from gossip.pace import Pace
 from gossip.transport import MAX_MESSAGE_BYTES, Verdict
 
 _log = logging.getLogger(__name__)
@@ -98,24 +101,27 @@ class GuardedPubsub(Pubsub):
         """
         Contain what a message can raise: an undecodable key or id kills a stock host.
 
-        The messages of one peer are looked at one after another, so that a thousand of
-        its own make nobody else's wait for more than one. Messages that are oversized or
+        One that is known costs a hash and no more. Messages that are oversized or
         list other topics beside ours go no further; a list of a million junk topics
         would otherwise be remembered.
         """
         if msg_forwarder == self.my_id:
             await super().push_msg(msg_forwarder, msg)
             return
-        async with self._pace.turn(msg_forwarder) as has_room:
-            if not has_room or self._is_expelled(msg_forwarder) or self._is_msg_seen(msg):
-                return
-            try:
-                if list(msg.topicIDs) == [self._topic] and len(msg.data) <= MAX_MESSAGE_BYTES:
-                    await super().push_msg(msg_forwarder, msg)
-            except Exception as error:  # noqa: BLE001 - the containment point for messages
-                _log.debug("dropped a message from %s: %r", msg_forwarder, error)
-            if not self._is_msg_seen(msg):
-                self._note_fault(msg_forwarder)
+        message_id = self.get_message_id(msg)
+        queue = self.peer_queues.get(msg_forwarder)
+        if isinstance(queue, PeerQueue):
+            queue.forget(message_id)
+        if self.seen_messages.has(message_id):
+            return
+        try:
+            if list(msg.topicIDs) == [self._topic] and len(msg.data) <= MAX_MESSAGE_BYTES:
+                await super().push_msg(msg_forwarder, msg)
+        except Exception as error:  # noqa: BLE001 - the containment point for messages
+            _log.debug("dropped a message from %s: %r", msg_forwarder, error)
+        if not self.seen_messages.has(message_id):
+            self._note_fault(msg_forwarder)
+        await trio.lowlevel.checkpoint()
 
     async def continuously_read_stream(self, stream: INetStream) -> None:
         """
@@ -124,17 +130,53 @@ class GuardedPubsub(Pubsub):
         A peer is read no faster than what it sent is dealt with, nor than its share.
         """
         peer = stream.muxed_conn.peer_id
-        if self._is_expelled(peer):
-            await _hang_up_on(self.host, peer)
-            return
         try:
-            paced = PacedStream(stream, self._pace, peer)
-            await super().continuously_read_stream(cast(INetStream, ReadAhead(paced)))
+            await self._read_rpcs(stream, peer)
+        except (StreamError, IOException, RawConnError) as error:
+            _log.debug("the gossip stream of %s ended: %r", peer, error)
         except Exception as error:  # noqa: BLE001 - the containment point for RPCs
             _log.info("closed the gossip stream of %s: %r", peer, error)
             await _reset(stream)
             self._handle_dead_peer(peer)
             self._note_fault(peer)
+
+    async def _read_rpcs(self, stream: INetStream, peer: ID) -> None:
+        frames = Frames(stream, MAX_RPC_BYTES)
+        while self.manager.is_running:
+            await self._pace.settle(peer)
+            for data in await frames.read():
+                if self._is_expelled(peer):
+                    await _hang_up_on(self.host, peer)
+                    return
+                await self._take_rpc(peer, data)
+
+    async def _take_rpc(self, peer: ID, data: bytes) -> None:
+        rpc = rpc_pb2.RPC()
+        rpc.ParseFromString(data)
+        self._pace.received(peer, len(data), len(rpc.publish))
+        if not fast.consume_record(rpc, self.host, peer):
+            self._note_fault(peer)
+            return
+        for message in rpc.publish:
+            if self._topic in message.topicIDs:
+                await self.push_msg(peer, message)
+        if len(rpc.subscriptions) <= self.max_subscriptions_per_rpc:
+            for subscription in rpc.subscriptions:
+                self.handle_subscription(peer, subscription)
+        if rpc.HasField("control"):
+            await self.router.handle_rpc(rpc, peer)
+
+    async def handle_sending_messages(
+        self, peer_id: ID, stream: INetStream, queue: RpcQueue
+    ) -> None:
+        """Write what waits for a peer, as much at a time as waits."""
+        try:
+            while (data := await cast(PeerQueue, queue).pop_frames()) is not None:
+                async with self._writing.setdefault(stream, trio.Lock()):
+                    await stream.write(data)
+        except Exception as error:  # noqa: BLE001 - a dying stream may fail in any way
+            _log.debug("sending to %s ended: %r", peer_id, error)
+            self._handle_dead_peer(peer_id)
 
     def _note_fault(self, peer: ID) -> None:
         """Count what no honest peer sends; one that does it again and again is let go."""
@@ -217,40 +259,6 @@ class _NoCache(ValidationCache):
 
     def put(self, msg_id: bytes, result: ValidationResult) -> None:
         return
-
-
-class BoundedGossipSub(GossipSub):
-    """
-    A router that forgets.
-
-    A stock one keeps a timestamp of every message for ever, and the last thousand
-    messages whole, to see whether one number was used for two; each may be as large as
-    `MAX_MESSAGE_BYTES`. Here a message is its payload, and its number means nothing.
-    """
-
-    async def publish(self, msg_forwarder: ID, pubsub_msg: rpc_pb2.Message) -> None:
-        await super().publish(msg_forwarder, pubsub_msg)
-        self.recent_message_deliveries.clear()
-        self.equivocation_detection.clear()
-
-
-def new_router(protocols: Sequence[str], heartbeat_s: float) -> GossipSub:
-    """
-    GossipSub with the settings that were measured to work.
-
-    Stock settings hurt: a heartbeat of 120 s, a rate limit that silently
-    throttles our own messages, and (with 1.2) an IDONTWANT per message.
-    """
-    return BoundedGossipSub(
-        protocols=[TProtocol(protocol) for protocol in protocols],
-        degree=6,
-        degree_low=4,
-        degree_high=12,
-        heartbeat_interval=cast(int, heartbeat_s),
-        do_px=True,
-        adaptive_gossip_enabled=False,
-        spam_protection_enabled=False,
-    )
 
 
 def guard_host(host: IHost, limits: Limits) -> None:

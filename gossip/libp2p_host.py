@@ -40,7 +40,7 @@ from gossip import dead_links, fast
 from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
-from gossip.guards import GuardedPubsub, guard_host, new_router
+from gossip.guards import GuardedPubsub, guard_host
 from gossip.identity import Identity
 from gossip.libp2p_addrs import addrs_of, own_addrs, without_wildcards
 from gossip.libp2p_circuits import Circuits
@@ -50,6 +50,7 @@ from gossip.libp2p_relay import RelayService
 from gossip.limits import Limits
 from gossip.message_id import message_id
 from gossip.multiaddress import Address, parse
+from gossip.router import new_router
 from gossip.transport import DialError, PeerId, TransportError, Verdict
 
 _log = logging.getLogger(__name__)

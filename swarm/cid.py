@@ -10,6 +10,7 @@ Source: https://github.com/multiformats/cid
 import hashlib
 import re
 from base64 import b32encode
+from functools import lru_cache
 
 _PREFIX = bytes([0x01, 0x81, 0x04, 0x12, 0x20])
 _CID = re.compile("b" + b32encode(_PREFIX).decode().lower() + "[a-z2-7]{51}[aq]")
@@ -17,7 +18,12 @@ _CID = re.compile("b" + b32encode(_PREFIX).decode().lower() + "[a-z2-7]{51}[aq]"
 
 def cid_of(payload: bytes) -> str:
     """The id of `payload`: ``b`` and 60 base32 characters."""
-    digest = hashlib.sha256(payload).digest()
+    return _text(hashlib.sha256(payload).digest())
+
+
+@lru_cache(maxsize=1024)
+def _text(digest: bytes) -> str:
+    """The id with this digest; gossip asks for the same one again and again."""
     return "b" + b32encode(_PREFIX + digest).decode().rstrip("=").lower()
 
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 from libp2p.crypto.ed25519 import create_new_key_pair
@@ -24,6 +25,7 @@ from libp2p.io.trio import TrioTCPStream
 from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.utils.varint import encode_uvarint, encode_varint_prefixed
 
 from gossip import fast
 from gossip.identity import new_identity
@@ -180,26 +182,68 @@ class Pieces:
         return piece
 
 
-@given(
-    st.binary(min_size=1, max_size=200),
-    st.lists(st.integers(1, 40), max_size=20),
-    st.lists(st.integers(1, 40), min_size=1, max_size=20),
-)
-def test_reading_ahead_gives_the_same_bytes_in_order(
-    data: bytes, sizes: list[int], wanted: list[int]
+@given(st.lists(st.binary(max_size=200), max_size=8), st.lists(st.integers(1, 300), max_size=40))
+def test_rpcs_are_read_whole_and_in_order_however_they_come(
+    sent: list[bytes], sizes: list[int]
 ) -> None:
-    async def read_all() -> bytes:
-        stream, got = fast.ReadAhead(Pieces(data, sizes)), b""
+    async def read_all() -> list[bytes]:
+        stream, got = Pieces(b"".join(map(encode_varint_prefixed, sent)), sizes), list[bytes]()
+        frames = fast.Frames(stream, 1000)
         while True:
-            n = wanted[len(got) % len(wanted)]
             try:
-                piece = await stream.read(n)
+                got += await frames.read()
             except EOFError:
                 return got
-            assert 0 < len(piece) <= n
-            got += piece
 
-    assert trio.run(read_all) == data
+    assert trio.run(read_all) == sent
+
+
+@pytest.mark.parametrize("data", [encode_uvarint(1001), b"\xff" * fast.LENGTH_BYTES])
+async def test_an_rpc_too_large_or_without_a_length_is_refused(data: bytes) -> None:
+    with pytest.raises(fast.UnreadableError):
+        await fast.Frames(Pieces(data, []), 1000).read()
+
+
+async def test_what_waits_for_a_peer_leaves_together_and_in_order() -> None:
+    """Control before messages; what the peer has by now does not leave."""
+    queue, control = fast.PeerQueue(), rpc_pb2.RPC()
+    control.control.graft.add().topicID = TOPIC
+    for number in range(4):
+        assert queue.push_message(bytes([number]), bytes([number]) * 10)
+    assert not queue.push_message(b"\x01", b"again")
+    queue.push(control, priority=True)
+    queue.forget(b"\x02")
+    queue.forget(b"unknown")
+    wanted = [fast.framed(control), *(bytes([number]) * 10 for number in (0, 1, 3))]
+    assert await queue.pop_frames() == b"".join(wanted)
+    queue.close()
+    assert await queue.pop_frames() is None
+    assert not queue.push_message(b"late", b"late")
+
+
+async def test_a_queue_of_messages_ends_and_is_written_in_pieces() -> None:
+    queue, data = fast.PeerQueue(), bytes(fast.TOGETHER_BYTES // 2)
+    taken = sum(queue.push_message(str(at).encode(), data) for at in range(10_000))
+    assert taken * len(data) <= fast.QUEUED_BYTES + len(data)
+    assert [len(await queue.pop_frames() or b"") for _ in range(2)] == [2 * len(data)] * 2
+    small = fast.PeerQueue()
+    kept = sum(small.push_message(str(at).encode(), b"small") for at in range(10_000))
+    assert kept == fast.QUEUED_MESSAGES
+
+
+async def test_a_message_is_written_once_it_is_there() -> None:
+    """Who waits for the next frames is woken by a message, and by the end."""
+    queue, got = fast.PeerQueue(), list[bytes | None]()
+
+    async def pop() -> None:
+        got.append(await queue.pop_frames())
+
+    for act in (lambda: queue.push_message(b"id", b"framed"), queue.close):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pop)
+            await trio.testing.wait_all_tasks_blocked()
+            act()
+    assert got == [b"framed", None]
 
 
 def test_a_queue_holds_many_small_rpcs_and_few_large_ones() -> None:
