@@ -58,6 +58,7 @@ class GuardedPubsub(Pubsub):
         deliver: Takes the data and the publisher's id of each message accepted.
         message_id: The GossipSub id of a message's data.
         limits: What each peer may send.
+        arrived: Connections by address, as `guard_host` counts them.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class GuardedPubsub(Pubsub):
         deliver: Callable[[bytes, str], None],
         message_id: Callable[[bytes], bytes],
         limits: Limits,
+        arrived: Meters[str],
     ) -> None:
         super().__init__(
             host,
@@ -85,6 +87,7 @@ class GuardedPubsub(Pubsub):
         self._writing: WeakKeyDictionary[INetStream, trio.Lock] = WeakKeyDictionary()
         self._pace = Pace(limits)
         self._faults: Meters[ID] = Meters(limits.faults)
+        self._arrived, self._per_expelled = arrived, limits.arrivals_per_expelled
         self._expelled: dict[ID, float] = {}
         self.validation_cache = _NoCache()
         self.peer_queues = _Queues()
@@ -186,6 +189,8 @@ class GuardedPubsub(Pubsub):
         self._expelled[peer] = trio.current_time() + EXPELLED_S
         while len(self._expelled) > EXPELLED_AT_MOST:
             del self._expelled[next(iter(self._expelled))]
+        for ip in _ips_of(self.host, peer):
+            self._arrived.charge(ip, self._per_expelled)
         if self.manager.is_running:
             self.manager.run_task(_hang_up_on, self.host, peer)
 
@@ -261,7 +266,7 @@ class _NoCache(ValidationCache):
         return
 
 
-def guard_host(host: IHost, limits: Limits) -> None:
+def guard_host(host: IHost, limits: Limits) -> Meters[str]:
     """
     Wrap a host's doors before it listens.
 
@@ -271,14 +276,20 @@ def guard_host(host: IHost, limits: Limits) -> None:
       it for life and takes no connection after the 250th.
     - One IP address has only so many inbound connections at a time, handshakes
       included, and makes only so many: idle sockets cannot lock honest peers out.
+      Who is expelled and comes back under new names uses that up soon.
     - The host dials nobody by itself: a stock one tries every address that any
       peer ever told it. Whom to dial is `gossip.redial`'s decision.
+
+    Returns:
+        The connections that each IP address has made, against what it may make.
     """
     network = cast(Swarm, host.get_network())
     cast(Any, network.auto_connector).maybe_connect = _do_nothing
     _contain_stream_handlers(network, limits)
     _release_inbound_slots(network)
-    _cap_connections_per_ip(network, limits)
+    arrived: Meters[str] = Meters(limits.arrivals_per_ip)
+    _cap_connections_per_ip(network, limits, arrived)
+    return arrived
 
 
 def _contain_stream_handlers(network: Swarm, limits: Limits) -> None:
@@ -320,16 +331,15 @@ def _release_inbound_slots(network: Swarm) -> None:
     cast(Any, network).upgrade_inbound_raw_conn = until_closed
 
 
-def _cap_connections_per_ip(network: Swarm, limits: Limits) -> None:
+def _cap_connections_per_ip(network: Swarm, limits: Limits, arrived: Meters[str]) -> None:
     accept = cast(Any, network)._handle_inbound_connection
-    arrived: Meters[str] = Meters(limits.arrivals_per_ip)
     held: Counter[str] = Counter()
 
     async def capped(raw: Any, maddr: Any) -> None:
         remote = raw.get_remote_address()
         ip = str(remote[0]) if remote else ""
         if held[ip] >= limits.connections_per_ip or not arrived.take(ip):
-            _log.info("refused a connection: %s has %d already", ip, held[ip])
+            _log.debug("refused a connection: %s has %d already", ip, held[ip])
             await raw.close()
             return
         held[ip] += 1
@@ -341,6 +351,17 @@ def _cap_connections_per_ip(network: Swarm, limits: Limits) -> None:
                 del held[ip]
 
     cast(Any, network)._handle_inbound_connection = capped
+
+
+def _ips_of(host: IHost, peer: ID) -> set[str]:
+    """The addresses that a peer's own connections come from."""
+    found = set[str]()
+    for connection in host.get_network().get_connections(peer):
+        raw: Any = getattr(connection.muxed_conn, "secured_conn", None)
+        remote = raw.get_remote_address() if raw is not None else None
+        if remote:
+            found.add(str(remote[0]))
+    return found
 
 
 async def _hang_up_on(host: IHost, peer: ID) -> None:

@@ -203,7 +203,7 @@ async def open_network(
     fast.apply()
     dead_links.apply()
     host = _new_host(identity, limits, pre_shared_key)
-    guard_host(host, limits)
+    arrived = guard_host(host, limits)
     router = new_router(MESHSUB, limits.heartbeat_s)
     pubsub = GuardedPubsub(
         host,
@@ -213,6 +213,7 @@ async def open_network(
         deliver=hooks.deliver,
         message_id=message_id,
         limits=limits,
+        arrived=arrived,
     )
     for protocol, answer in ({CALL_PROTOCOL: hooks.answer} | dict(hooks.answer_more)).items():
         host.set_stream_handler(TProtocol(protocol), _answering(answer))

@@ -16,6 +16,7 @@ ARRIVALS = Allowance(64, 4)
 STREAMS = Allowance(256, 64)
 MESSAGES = Allowance(2000, 400)
 DATA = Allowance(16 * 2**20, 2 * 2**20)
+WASTE = Allowance(64, 4)
 FAULTS = Allowance(32, 0.5)
 AUTHOR = Allowance(16, 2)
 """Records of one author that a node passes on by gossip; the rest comes by sync."""
@@ -42,10 +43,13 @@ class Limits:
         connections: In all, those that are only being made among them.
         connections_per_ip: Of these, from one address.
         arrivals_per_ip: New connections from one address.
+        arrivals_per_expelled: Of these, what a peer that is expelled counts for.
         streams_per_peer: That a peer has open at once.
         streams: That a peer opens.
         messages: That a peer passes on; one that sends more is read more slowly.
         data: Bytes of gossip that a peer sends, as above.
+        waste: Good messages above the shares in `gossip.relay` that a peer passes on; of
+            one that sends more each counts for many.
         faults: Messages that no honest peer passes on; who sends more is expelled.
         dials: Of ours at once.
     """
@@ -53,10 +57,12 @@ class Limits:
     connections: int = 128
     connections_per_ip: int = 32
     arrivals_per_ip: Allowance = ARRIVALS
+    arrivals_per_expelled: float = 16
     streams_per_peer: int = 32
     streams: Allowance = STREAMS
     messages: Allowance = MESSAGES
     data: Allowance = DATA
+    waste: Allowance = WASTE
     faults: Allowance = FAULTS
     dials: int = 16
     heartbeat_s: float = 1.0

@@ -19,6 +19,9 @@ from gossip.meters import Meters
 WASTE = 3
 """How many messages more one counts for that is above the shares in `gossip.relay`."""
 
+WASTE_AGAIN = 31
+"""The same, of a peer that sends more of these than an honest one happens to."""
+
 
 class Pace:
     """What each peer has sent, against its share."""
@@ -26,6 +29,7 @@ class Pace:
     def __init__(self, limits: Limits) -> None:
         self._messages: Meters[ID] = Meters(limits.messages)
         self._data: Meters[ID] = Meters(limits.data)
+        self._waste: Meters[ID] = Meters(limits.waste)
 
     def received(self, peer: ID, size: int, messages: int) -> None:
         """Count an RPC: its bytes and its messages; one without any counts as one."""
@@ -34,7 +38,7 @@ class Pace:
 
     def wasted(self, peer: ID) -> None:
         """A message was good and of no use: it counts for more."""
-        self._messages.charge(peer, WASTE)
+        self._messages.charge(peer, WASTE if self._waste.take(peer) else WASTE_AGAIN)
 
     async def settle(self, peer: ID) -> None:
         """Wait until a peer owes nothing."""

@@ -32,6 +32,7 @@ FEW = Limits(
     streams_per_peer=4,
     messages=Allowance(50, 100),
     arrivals_per_ip=Allowance(12, 0.01),
+    arrivals_per_expelled=0,
 )
 
 
@@ -65,6 +66,20 @@ async def test_who_sends_junk_is_thrown_out_and_who_repeats_old_news_is_not() ->
         assert old.get_id() in node.host.get_connected_peers()
         assert len([data for data in judged if data.startswith(b"junk")]) <= 10
         assert await serves(node)
+
+
+async def test_who_is_thrown_out_uses_up_the_arrivals_of_its_address() -> None:
+    """Under a new name it gets in no more; whoever is connected stays."""
+    limits = replace(FEW, arrivals_per_expelled=10)
+    hooks = replace(quiet_hooks(), verdict=no_junk)
+    async with guarded_node(hooks, limits) as node, attacker() as eve, attacker() as ann:
+        stream = await gossip_stream(ann, node.addr)
+        with suppress(Exception):
+            await gossip(eve, node, lambda at: b"junk %d" % at, 1000)
+        await until(lambda: eve.get_id() not in node.host.get_connected_peers())
+        assert not await gets_in(node)
+        await stream.write(rpc(signed(ann, b"from ann")))
+        await until(lambda: b"from ann" in node.delivered)
 
 
 async def test_streams_beyond_the_limit_are_refused() -> None:
