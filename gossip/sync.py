@@ -20,85 +20,24 @@ import logging
 import math
 import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import trio
 
 from gossip.asked import Asked
 from gossip.backoff import Backoff
 from gossip.message_id import claimed_id
-from gossip.ranges import WHOLE, Index, Part, Range, compare, key_of, rest
 from gossip.sync_answers import INDEX_AGE_S, Answers, Store
-from gossip.sync_messages import (
-    MAX_KEYS,
-    MAX_PARTS,
-    MAX_RANGES,
-    MAX_RECORDS,
-    AskKeys,
-    AskParts,
-    AskRecords,
-    AskVisit,
-    Question,
-    SyncError,
-    read_keys,
-    read_parts,
-    read_records,
-    write_question,
-)
+from gossip.sync_messages import AskVisit, Question, SyncError, write_question
+from gossip.sync_pull import Accept, Identify, Pull, Turn
 from gossip.transport import CallError, PeerId, Transport
-from swarm.records import RecordId
 
 _log = logging.getLogger(__name__)
 
-Accept = Callable[[Sequence[bytes], PeerId], Awaitable[int]]
-"""Judges envelopes from a peer and says how many were of use. Must not raise for what
-the envelopes hold."""
-
 CALL_S = 10.0
-PIECES = (1, 64, 8, 8, 8, 8, 8, 8)
-"""In how many parts a range is cut, question after question; mostly all is equal."""
-MAX_CUT = 4096
-"""Of more ranges than this that differ, all keys are listed."""
-MAX_RECORDS_PER_TURN = 20_000
 REST_MOST_S = 300.0
-USELESS_AT_MOST = 64
 VISIT_AGAIN_S = 5.0
 PASSED_ON_TO = 8
-
-
-@dataclass(slots=True)
-class Turn:
-    """
-    What one partner gave.
-
-    Attributes:
-        asked: Records asked for.
-        fetched: Envelopes received.
-        judged: Records asked for that are judged by now, or never came.
-        useful: Those of them that were new and good.
-        more: The turn ended before the partner's records did, and it was of use.
-    """
-
-    asked: int = 0
-    fetched: int = 0
-    judged: int = 0
-    useful: int = 0
-    more: bool = False
-
-    @property
-    def wasted(self) -> bool:
-        """Whether much was asked for and most of it never came or was of no use."""
-        useless = self.judged - self.useful
-        return useless > max(USELESS_AT_MOST, self.useful)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Keys that a partner considered, and the envelopes it gave for them."""
-
-    keys: tuple[bytes, ...]
-    envelopes: tuple[bytes, ...]
 
 
 class Sync:
@@ -127,7 +66,7 @@ class Sync:
         kinds: Sequence[str],
         interval_s: float = 20.0,
         turn_s: float = 60.0,
-        identify: Callable[[bytes], RecordId | None] = claimed_id,
+        identify: Identify = claimed_id,
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport
@@ -207,82 +146,17 @@ class Sync:
 
     async def _try_pull(self, peer: PeerId, turn: Turn) -> str:
         """Take the turn; returns what went wrong, if anything."""
+        pull = Pull(peer, self._store, self._ask, self._accept, self._identify, self._asked, turn)
         trouble = ""
         try:
             with trio.fail_after(self._turn_s) as self._turn:
-                for kind in self._kinds:
-                    await self._pull_kind(peer, kind, turn)
+                await pull.run(self._kinds)
         except* trio.TooSlowError:
             turn.more = turn.fetched > 0
             trouble = f"it took more than {self._turn_s:.3g} s"
         except* (CallError, SyncError) as errors:
             trouble = " and ".join(map(str, errors.exceptions))
         return trouble or (f"{turn.fetched} records and no end" if turn.more else "")
-
-    async def _pull_kind(self, peer: PeerId, kind: str, turn: Turn) -> None:
-        mine = await self._store.index(kind)
-        ranges = await self._differing(peer, kind, mine)
-        while ranges and not turn.more:
-            asked, ranges = ranges[:MAX_RANGES], ranges[MAX_RANGES:]
-            keys = read_keys(await self._ask(peer, AskKeys(kind, tuple(asked))), asked)
-            ranges = rest(asked, keys, MAX_KEYS) + ranges
-            lacked = [key for key in keys if key not in mine.ids]
-            wanted = [key for key in lacked if not self._asked.lately(peer, key)]
-            await self._fetch(peer, kind, wanted, turn)
-
-    async def _differing(self, peer: PeerId, kind: str, mine: Index) -> list[Range]:
-        """The ranges, ascending, in which the peer may hold what we lack."""
-        cut, listed = [WHOLE], list[Range]()
-        for pieces in PIECES:
-            if not cut or len(cut) > MAX_CUT:
-                break
-            parts: list[Part] = []
-            step = min(MAX_RANGES, MAX_PARTS // pieces)
-            for at in range(0, len(cut), step):
-                asked = tuple(cut[at : at + step])
-                parts += read_parts(await self._ask(peer, AskParts(kind, asked, pieces)), asked)
-            found = compare(mine, parts)
-            cut, listed = found.cut, listed + found.listed
-        return sorted(cut + listed, key=lambda span: span.low)
-
-    async def _fetch(self, peer: PeerId, kind: str, wanted: list[bytes], turn: Turn) -> None:
-        """Fetch records in batches; one is judged while the next is on its way."""
-        batch = _Batch((), ())
-        while wanted or batch.keys:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._judge, batch, peer, turn)
-                batch = await self._batch(peer, kind, wanted, turn)
-            if turn.wasted:
-                raise SyncError(f"of {turn.judged} records listed {turn.useful} were of use")
-
-    async def _batch(self, peer: PeerId, kind: str, wanted: list[bytes], turn: Turn) -> _Batch:
-        """Take the first of the records ``wanted`` off the list, and fetch them."""
-        if wanted and turn.asked >= MAX_RECORDS_PER_TURN:
-            turn.more = True
-            wanted.clear()
-        keys = tuple(wanted[:MAX_RECORDS])
-        if not keys:
-            return _Batch((), ())
-        records = read_records(await self._ask(peer, AskRecords(kind, keys)), len(keys))
-        self._check_asked_for(records.envelopes, keys)
-        turn.asked += records.considered
-        turn.fetched += len(records.envelopes)
-        del wanted[: records.considered]
-        return _Batch(keys[: records.considered], records.envelopes)
-
-    async def _judge(self, batch: _Batch, peer: PeerId, turn: Turn) -> None:
-        of_use = await self._accept(batch.envelopes, peer) if batch.envelopes else 0
-        turn.useful += of_use
-        turn.judged += len(batch.keys)
-        self._asked.add(peer, batch.keys)
-
-    def _check_asked_for(self, envelopes: tuple[bytes, ...], asked: tuple[bytes, ...]) -> None:
-        open_questions = set(asked)
-        for envelope in envelopes:
-            record = self._identify(envelope)
-            if record is None or key_of(record) not in open_questions:
-                raise SyncError("it sent a record that was not asked for")
-            open_questions.remove(key_of(record))
 
     async def _ask(self, peer: PeerId, question: Question) -> bytes:
         return await self._transport.call(peer, write_question(self._scope, question), CALL_S)

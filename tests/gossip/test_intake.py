@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from gossip import intake
 from gossip.intake import Intake, RecordExpiredError
 from gossip.journal import Journal
 from swarm import admission
@@ -25,6 +26,7 @@ class Door:
 
     journal: Journal
     intake: Intake
+    disk: trio.CapacityLimiter
     accepted: list[RecordId] = field(default_factory=list[RecordId])
 
 
@@ -33,10 +35,10 @@ async def door(
     path: Path, room: Callable[[PeerId], bool] = lambda author: True
 ) -> AsyncGenerator[Door]:
     with Journal.open(path / "j") as journal:
-        seen = list[RecordId]()
+        seen, disk = list[RecordId](), trio.CapacityLimiter(1)
         intake = Intake(
             journal,
-            trio.CapacityLimiter(1),
+            disk,
             SCOPE,
             own=ANN.peer_id,
             known=seen.__contains__,
@@ -47,7 +49,7 @@ async def door(
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(intake.run)
-            yield Door(journal, intake, seen)
+            yield Door(journal, intake, disk, seen)
             nursery.cancel_scope.cancel()
 
 
@@ -128,3 +130,29 @@ async def test_a_full_journal_takes_records_of_those_who_are_in_it(tmp_path: Pat
             await here.intake.commit(ANN.seal(win(ANN, 4)))
         assert here.journal.authors() == {ANN.peer_id, BOB.peer_id}
         assert here.journal.size_bytes() > 2 * len(ANN.seal(win(ANN, 4)))
+
+
+async def test_many_at_once_wait_for_a_slow_disk_and_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is bounded: who hands in more waits until some of it is written."""
+    monkeypatch.setattr(intake, "QUEUE_RECORDS", 8)
+    monkeypatch.setattr(intake, "BATCH_RECORDS", 3)
+    taken = list[int]()
+    envelopes = [BOB.seal(win(BOB, number)) for number in range(40)]
+
+    async with door(tmp_path) as here, trio.open_nursery() as nursery:
+
+        async def hand_in() -> None:
+            for at in range(0, 40, 5):
+                taken.append(await here.intake.offer_many(envelopes[at : at + 5], "peer"))
+
+        await here.disk.acquire_on_behalf_of("a slow disk")
+        nursery.start_soon(hand_in)
+        assert not await holds(lambda: len(taken) > 3, within_s=0.3)
+        here.disk.release_on_behalf_of("a slow disk")
+        await until(lambda: len(here.accepted) == 40)
+        await here.intake.settle()
+        assert taken == [5] * 8
+        assert here.accepted == [cid_of(encode(win(BOB, number))) for number in range(40)]
+        assert await here.intake.offer_many([*envelopes, b"garbage"], "peer") == 0
