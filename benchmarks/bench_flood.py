@@ -32,8 +32,8 @@ from benchmarks.swarm_of_nodes import Commanded, alike, ended
 
 NODES = 5
 IN_MEMORY = Path("/dev/shm")
-PHASES = 2
-RECORDS_PER_PHASE = 100
+PHASES = 3
+RECORDS_PER_PHASE = 150
 INTERVAL_S = 0.2
 SETTLE_S = 5.0
 DELIVERED_S = 5.0
