@@ -125,7 +125,7 @@ class Fields:
 
     def cids(self, name: str, most: int) -> tuple[str, ...]:
         """At most `most` different ids."""
-        cids = tuple(self._cid(value, name) for value in self.array(name, most))
+        cids = tuple([self._cid(value, name) for value in self.array(name, most)])
         self._check_different(name, cids)
         return cids
 
@@ -172,12 +172,12 @@ class Fields:
     ) -> tuple[tuple[int, ...], ...]:
         """`least` to `most` rows of `width` integers from `lowest` to `INT_LIMIT`."""
         rows: tuple[Any, ...] = self.array(name, most, least=least)
-        if rows and (set(map(type, rows)) != {tuple} or set(map(len, rows)) != {width}):
+        if not rows:
+            return rows
+        if set(map(type, rows)) != {tuple} or set(map(len, rows)) != {width}:
             raise RecordError(f"{self.path(name)}: expected rows of {width} integers")
         cells = list(chain.from_iterable(rows))
-        if cells and (
-            set(map(type, cells)) != {int} or min(cells) < lowest or max(cells) > INT_LIMIT
-        ):
+        if set(map(type, cells)) != {int} or min(cells) < lowest or max(cells) > INT_LIMIT:
             raise RecordError(f"{self.path(name)}: expected integers from {lowest} on")
         return rows
 
@@ -186,8 +186,10 @@ class Fields:
     ) -> tuple[tuple[int, ...], ...]:
         """`rows` that begin with a seed each, no seed twice: repeats would feign evidence."""
         rows = self.rows(name, width, most, least=least)
+        if not rows:
+            return rows
         seeds = [row[0] for row in rows]
-        if min(seeds, default=0) < 0:
+        if min(seeds) < 0:
             raise RecordError(f"{self.path(name)}: a seed is negative")
         self._check_different(name, seeds)
         return rows
