@@ -10,7 +10,7 @@ import pytest
 from libp2p.peer.envelope import unmarshal_envelope
 from libp2p.peer.id import ID
 
-from gossip import calls, sync, sync_answers, sync_messages, transport
+from gossip import calls, sync_answers, sync_messages, sync_pull, transport
 from gossip.libp2p_host import CALL_PROTOCOL, MESHSUB
 from gossip.ranges import END, FINGERPRINT_BYTES, KEY_BYTES, LISTED_AT_MOST
 from gossip.sync_messages import read_question
@@ -74,7 +74,7 @@ def test_the_fingerprint_is_of_the_keys_in_order() -> None:
         f"at most {sync_messages.MAX_RECORDS} keys)",
         f"about {sync_messages.MAX_FETCH_BYTES // 2**20} MiB",
         f"at most {sync_answers.VISIT_S:g} seconds",
-        f"in {sync.PIECES[1]} pieces, and those that differ in {sync.PIECES[2]},",
+        f"in {sync_pull.PIECES[1]} pieces, and those that differ in {sync_pull.PIECES[2]},",
         f"at most {LISTED_AT_MOST} keys there",
         f"at most {calls.PER_PEER} calls open here, each within {calls.ANSWER_S:g} seconds",
         f"{calls.AT_ONCE} answers are worked out",
