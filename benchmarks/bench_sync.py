@@ -4,7 +4,8 @@ How fast a newcomer holds the whole board, and what ten differences cost.
 Cold: two nodes as people start them (`swarm start --observe`), each a process
 with a home of its own. One has a journal of so many signed records; the other is
 empty and joins it over loopback. The time runs from the moment the newcomer
-listens until its journal holds every record, each validated and on disk.
+listens until its journal holds every record, each validated and on disk. The
+processor's seconds of both are told beside it: they depend less on what else runs.
 
 Differences: this process syncs once more with that node, by the same code, from
 a copy of the journal that lacks ten records, and counts the bytes of every
@@ -13,6 +14,7 @@ question and answer. Those of the ten records themselves are counted apart.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -90,7 +92,7 @@ def _fill(home: Home, task: Task, rows: Sequence[Stored]) -> None:
 
 def _cold(old: NodeProcess, new: NodeProcess, records: int) -> dict[str, Figure]:
     new.start("--observe", "--join", old.addrs()[0])
-    started = time.perf_counter()
+    started, used = time.perf_counter(), (_cpu_seconds(new), _cpu_seconds(old))
     with Journal.open(new.journal(), read_only=True) as journal:
         while (count := journal.count()) < records:
             seconds = time.perf_counter() - started
@@ -100,9 +102,18 @@ def _cold(old: NodeProcess, new: NodeProcess, records: int) -> dict[str, Figure]
     return {
         "cold_seconds": round(seconds, 2),
         "cold_records_per_second": round(records / seconds),
+        "newcomer_cpu_seconds": round(_cpu_seconds(new) - used[0], 2),
+        "partner_cpu_seconds": round(_cpu_seconds(old) - used[1], 2),
         "newcomer_peak_memory_bytes": _peak_memory_bytes(new),
         "partner_peak_memory_bytes": _peak_memory_bytes(old),
     }
+
+
+def _cpu_seconds(node: NodeProcess) -> float:
+    """What a node has used of the processor so far, in its own code and in the kernel."""
+    assert node.process is not None
+    stat = Path(f"/proc/{node.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_memory_bytes(node: NodeProcess) -> int:
