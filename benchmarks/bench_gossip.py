@@ -28,8 +28,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from statistics import quantiles
 from typing import Any, NamedTuple, cast
 
@@ -166,39 +166,73 @@ class Records:
         return taken
 
 
-def _measure(swarm: Swarm, records: Records) -> dict[str, Figure]:
-    size = len(swarm.peers)
-    swarm.carry([records.take(2) for _ in range(size)], 0.1)
-    latencies = list[float]()
-    for at in range(LATENCY_RECORDS // 10):
-        batches = [records.take(10) if peer == at % size else [] for peer in range(size)]
-        latencies += [
-            each.published for each in swarm.carry(batches, LATENCY_INTERVAL_S) if each.published
-        ]
+def _measure(swarms: Mapping[str, Swarm], records: Records) -> dict[str, dict[str, Figure]]:
+    """Latency and throughput of each swarm; they take turns all through."""
+    latencies: dict[str, list[float]] = {name: [] for name in swarms}
+    for swarm in swarms.values():
+        swarm.carry([records.take(2) for _ in swarm.peers], 0.1)
+    for turn in range(LATENCY_RECORDS // 10):
+        for name, swarm in swarms.items():
+            size = len(swarm.peers)
+            batches = [records.take(10) if peer == turn % size else [] for peer in range(size)]
+            carried = swarm.carry(batches, LATENCY_INTERVAL_S)
+            latencies[name] += [each.published for each in carried if each.published]
+    searches = {name: _Search(swarm, records) for name, swarm in swarms.items()}
+    while any(not search.ended for search in searches.values()):
+        for search in searches.values():
+            search.step()
+    return {
+        name: {
+            **_percentiles(latencies[name]),
+            "records_per_second": round(searches[name].best, 1),
+        }
+        for name in swarms
+    }
+
+
+def _percentiles(latencies: Sequence[float]) -> dict[str, Figure]:
     cuts = quantiles(latencies, n=100, method="inclusive")
     return {
         "delivered": len(latencies) / LATENCY_RECORDS,
         "p50_ms": round(1000 * cuts[49], 1),
         "p99_ms": round(1000 * cuts[98], 1),
-        "records_per_second": round(_sustained(swarm, records), 1),
     }
 
 
-def _sustained(swarm: Swarm, records: Records) -> float:
+class _Search:
     """
-    The highest rate that is carried, in records a second offered by all peers together.
+    For the highest rate that is carried, in records a second offered by all peers together.
 
     Doubled until one is not carried, twice in a row, since once may be the machine's
     fault; then sought between the last two.
     """
-    best, rate = 0.0, FIRST_RATE
-    while (found := _tried(swarm, records, rate) or _tried(swarm, records, rate)) is not None:
-        best, rate = found, rate * 2
-    for _ in range(HALVINGS if best else 0):
-        between = (best * rate) ** 0.5
-        found = _tried(swarm, records, between) or _tried(swarm, records, between)
-        best, rate = (best, between) if found is None else (found, rate)
-    return best
+
+    def __init__(self, swarm: Swarm, records: Records) -> None:
+        self._swarm, self._records = swarm, records
+        self.best = 0.0
+        self._rate, self._missed_rate = FIRST_RATE, 0.0
+        self._misses, self._halvings = 0, HALVINGS
+
+    @property
+    def ended(self) -> bool:
+        """Whether `best` is what was sought."""
+        return self._halvings <= 0 or (self._missed_rate > 0 and not self.best)
+
+    def step(self) -> None:
+        """Try a rate, unless it has ended."""
+        if self.ended:
+            return
+        found = _tried(self._swarm, self._records, self._rate)
+        self._misses = self._misses + 1 if found is None else 0
+        if self._misses == 1:
+            return
+        self._halvings -= self._missed_rate > 0
+        if found is None:
+            self._missed_rate, self._misses = self._rate, 0
+        else:
+            self.best = found
+        between = (self.best * self._missed_rate) ** 0.5
+        self._rate = between if self._missed_rate else 2 * self._rate
 
 
 def _tried(swarm: Swarm, records: Records, rate: float) -> float | None:
@@ -235,13 +269,12 @@ def main(sizes: Sequence[int] = SIZES) -> int:
         "js_unverified": js,
     }
     for size in sizes:
-        measured: dict[str, Figure] = {"commit": commit()}
-        for name in kinds if size == COMPARED else BESIDE:
-            command = kinds[name]
-            with _swarm(command, size) as swarm:
-                measured[name] = _measure(swarm, records)
-            print(size, name, measured[name], flush=True)
-        figures[str(size)] = measured
+        names = tuple(kinds) if size == COMPARED else BESIDE
+        with ExitStack() as stack:
+            swarms = {name: stack.enter_context(_swarm(kinds[name], size)) for name in names}
+            measured = _measure(swarms, records)
+        print(size, measured, flush=True)
+        figures[str(size)] = {"commit": commit(), **measured}
     figures |= _ratios(figures)
     write_result("gossip", figures)
     kept = float(str(figures["p99_ratio"])) <= P99_RATIO

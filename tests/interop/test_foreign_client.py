@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,7 @@ import trio
 
 from gossip.identity import new_identity
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
+from gossip.outbox import Outbox
 from gossip.ranges import Index
 from gossip.sync import Sync
 from gossip.transport import PeerId
@@ -31,6 +33,7 @@ from tests.swarm.record_samples import ANN, SCOPE, WIN
 
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 PATIENCE_S = 90.0
+BURST = 40
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -95,10 +98,10 @@ def verdict(data: bytes) -> bool:
 
 
 @asynccontextmanager
-async def meshed(foreign: Client) -> AsyncGenerator[Libp2pTransport]:
+async def meshed(foreign: Client, outbox: Outbox | None = None) -> AsyncGenerator[Libp2pTransport]:
     """Our side, in the same mesh."""
     async with open_libp2p_transport(
-        new_identity(), SCOPE.topic, (LOOPBACK,), verdict=verdict
+        new_identity(), SCOPE.topic, (LOOPBACK,), verdict=verdict, outbox=outbox
     ) as transport:
         await foreign("dial", addr=transport.listen_addrs[0])
         with trio.fail_after(PATIENCE_S):
@@ -129,6 +132,34 @@ async def test_it_hears_our_record_and_verifies_it() -> None:
             assert record["canonical"] is True
             assert record["record"]["title"] == WIN.title
             assert record["record"]["pairs"] == [list(pair) for pair in WIN.pairs]
+
+
+async def test_a_burst_that_shares_frames_arrives_whole_both_ways() -> None:
+    """What waits for a peer leaves together, several messages in one write."""
+    async with (
+        client() as (foreign, _),
+        meshed(foreign, Outbox(per_second=1000, burst=BURST)) as transport,
+    ):
+        heard, got, numbers = set[str](), set[str](), count()
+        with trio.fail_after(PATIENCE_S):
+            sent = set[str]()
+            while not sent or not sent <= heard:
+                envelopes = [ours(next(numbers)) for _ in range(BURST)]
+                sent = {validate(data, SCOPE).id for data in envelopes}
+                for data in envelopes:
+                    await transport.publish(data)
+                await trio.sleep(1)
+                heard = {row.get("id", "") for row in (await foreign("heard"))["heard"]}
+            while not sent or not sent <= got:
+                sent = {
+                    (await foreign("publish", change={"title": str(next(numbers))}))["id"]
+                    for _ in range(BURST)
+                }
+                with trio.move_on_after(2):
+                    async for message in transport.received():
+                        got.add(validate(message.data, SCOPE).id)
+                        if sent <= got:
+                            break
 
 
 async def test_it_opens_every_test_vector() -> None:
