@@ -34,6 +34,9 @@ from swarm.validation import challenge_message
 Run = Callable[[int, RunRequest, str], Awaitable[RunResult]]
 """Runs a request for a piece of work, named by its number, and one of its arms."""
 
+CHECK_PIECES = 4.0
+"""What a check costs, in experiments: three runs on each of three seeds."""
+
 _CHECKING = "checking"
 _MAX_REMEMBERED_BYTES = 1 << 20
 
@@ -78,6 +81,7 @@ class Checks:
         self._opinions = opinions
         self._yardstick = opinions.yardstick
         self._begun = 0
+        self._lot = uniform()
         self._under_way: dict[RecordId, trio.Event] = {}
         self._interrupted = _from_bytes(swarm.remembered(_CHECKING)) if share else []
 
@@ -93,12 +97,18 @@ class Checks:
         return [f"checking “{wins[record].title}”" for record in self._under_way if record in wins]
 
     def due(self) -> RecordId | None:
-        """The win to check now, if checks have not had their share and one is up."""
+        """
+        The win to check now, if checks have not had their share and one is up.
+
+        A check is begun before or after its share is saved up, by lot: of a swarm whose
+        nodes do not live long neither none nor most of the compute goes into checks.
+        """
         while self._interrupted:
             record = self._interrupted.pop()
             if not self.done(record) and self._may_run(record):
                 return record
-        due = self._spending.has_room(lambda piece: piece.check, self._share)
+        ahead = self._lot * CHECK_PIECES
+        due = self._spending.has_room(lambda piece: piece.check, self._share, ahead)
         return self._next(sparing=True) if due else None
 
     def any(self) -> RecordId | None:
@@ -155,6 +165,7 @@ class Checks:
             await under_way.wait()
         if self.done(record):
             return
+        self._lot = self._uniform()
         over = self._under_way[record] = trio.Event()
         piece = Piece(True, frozenset({self._swarm.board.wins[record].author}))
         started = trio.current_time()

@@ -136,11 +136,16 @@ class Spending:
         """What the finished pieces that are `wanted` took."""
         return sum(seconds for piece, seconds in self._seconds.items() if wanted(piece))
 
-    def has_room(self, wanted: Callable[[Piece], bool], share: float) -> bool:
-        """Whether the pieces that are `wanted` have had less than their share so far."""
+    def has_room(self, wanted: Callable[[Piece], bool], share: float, ahead: float = 0.0) -> bool:
+        """
+        Whether the pieces that are `wanted` have had less than their share so far.
+
+        Args:
+            ahead: So many pieces, of what a piece takes on average, count as spent on them too.
+        """
         total = sum(self._seconds.values())
         typical = total / self._finished if total else 1.0
-        spent = self.seconds(wanted) + typical * sum(map(wanted, self._under_way))
+        spent = self.seconds(wanted) + typical * (ahead + sum(map(wanted, self._under_way)))
         return spent < share * (total + typical * len(self._under_way))
 
     def has_room_for_newcomers(self, known: Collection[PeerId]) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -28,6 +29,13 @@ from swarm.turning import settings_of
 
 WORST = 8.0
 """Bits per byte: knowing nothing. Runs that fail in the table count as this."""
+
+FLOOR = 2.3
+"""
+Bits per byte: no settings give less within this budget. The logarithm of how far a run is
+above it is what is guessed: of a fifth of the table kept aside, good runs (below 3.5) are then
+half as far off as where the value itself is guessed, which goes on down far below all runs.
+"""
 
 MOST_ROWS = 900
 
@@ -49,7 +57,7 @@ class StandIn(Trainer):
         kept = {json.dumps(row["settings"], sort_keys=True): row for row in rows if _counts(row)}
         self._rows = list(kept.values())[-MOST_ROWS:]
         self._settings = [{**usual, **row["settings"]} for row in self._rows]
-        values = [_value(row) for row in self._rows]
+        values = [math.log(_value(row) - FLOOR) for row in self._rows]
         self._surface = Surface(self.loaded.task.knobs, self._settings, values)
         self._guessed = lru_cache(maxsize=None)(self._guess)
 
@@ -98,7 +106,7 @@ class StandIn(Trainer):
     ) -> tuple[float, Sequence[tuple[int, float]]]:
         """The value to be expected, and a loss curve like that of the nearest real run."""
         settings = dict(items)
-        value = min(max(self._surface.value(settings), 1.0), WORST)
+        value = min(FLOOR + math.exp(self._surface.value(settings)), WORST)
         nearest = min(
             (index for index, row in enumerate(self._rows) if len(row["curve"]) > 1),
             key=lambda index: _distance(self._settings[index], settings),

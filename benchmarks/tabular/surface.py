@@ -51,22 +51,29 @@ class Surface:
         raw = torch.tensor(list(values), dtype=torch.float64)
         self._middle, self._spread = raw.mean(), raw.std()
         self._values = (raw - self._middle) / self._spread
-        self._log = self._fitted()
+        apart = self._apart(self._at, self._at)
+        self._log = self._fitted(apart)
         with torch.no_grad():
-            lower = _lower(self._covariance(self._log))
+            lower = _lower(_covariance(apart, self._log))
             self._weights = torch.cholesky_solve(self._values[:, None], lower)[:, 0]
 
     def value(self, settings: Settings) -> float:
         """The metric to be expected of whole settings."""
         with torch.no_grad():
-            near = self._kernel(self._places([settings]), self._at, self._log)
+            near = _kernel(self._apart(self._places([settings]), self._at), self._log)
             return float(self._middle + self._spread * (near @ self._weights)[0])
 
     def _places(self, settings: Sequence[Settings]) -> Tensor:
         rows = [[_place(knob, each) for knob in self._knobs] for each in settings]
         return torch.tensor(rows, dtype=torch.float64)
 
-    def _fitted(self) -> Tensor:
+    def _apart(self, left: Tensor, right: Tensor) -> Tensor:
+        """How many steps settings are apart, knob by knob; 1 where values have no order."""
+        gap = (left[:, None, :] - right[None, :, :]).abs()
+        stepwise = self._ordered & (left[:, None, :] >= 0) & (right[None, :, :] >= 0)
+        return torch.where(stepwise, gap, (gap > 0) * 1.0)
+
+    def _fitted(self, apart: Tensor) -> Tensor:
         """Logarithms of each knob's reach, and of the shares of sum, product and noise."""
         start = torch.full((len(self._knobs) + 3,), -1.0, dtype=torch.float64)
         start[-1] = -3.0
@@ -74,27 +81,27 @@ class Surface:
         steps = torch.optim.Adam([log], lr=0.05)
         for _ in range(STEPS):
             steps.zero_grad()
-            loss = self._loss(log) + PRIOR * ((log - start) ** 2).sum()
+            loss = self._loss(apart, log) + PRIOR * ((log - start) ** 2).sum()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
             steps.step()  # pyright: ignore[reportUnknownMemberType]
         return log.detach()
 
-    def _loss(self, log: Tensor) -> Tensor:
+    def _loss(self, apart: Tensor, log: Tensor) -> Tensor:
         """Minus the logarithm of the likelihood."""
-        lower = _lower(self._covariance(log))
+        lower = _lower(_covariance(apart, log))
         fit = self._values @ torch.cholesky_solve(self._values[:, None], lower)[:, 0]
         return 0.5 * fit + torch.log(torch.diagonal(lower)).sum()
 
-    def _covariance(self, log: Tensor) -> Tensor:
-        noise = torch.exp(2 * log[-1]) + 1e-6
-        return self._kernel(self._at, self._at, log) + noise * torch.eye(len(self._at))
 
-    def _kernel(self, left: Tensor, right: Tensor, log: Tensor) -> Tensor:
-        gap = (left[:, None, :] - right[None, :, :]).abs()
-        stepwise = self._ordered & (left[:, None, :] >= 0) & (right[None, :, :] >= 0)
-        alike = torch.exp(-torch.exp(log[:-3]) * torch.where(stepwise, gap, (gap > 0) * 1.0))
-        alone, together = torch.exp(2 * log[-3]), torch.exp(2 * log[-2])
-        return alone * alike.mean(dim=2) + together * alike.prod(dim=2)
+def _covariance(apart: Tensor, log: Tensor) -> Tensor:
+    noise = torch.exp(2 * log[-1]) + 1e-6
+    return _kernel(apart, log) + noise * torch.eye(len(apart))
+
+
+def _kernel(apart: Tensor, log: Tensor) -> Tensor:
+    alike = torch.exp(-torch.exp(log[:-3]) * apart)
+    alone, together = torch.exp(2 * log[-3]), torch.exp(2 * log[-2])
+    return alone * alike.mean(dim=2) + together * torch.exp(-(apart @ torch.exp(log[:-3])))
 
 
 def _lower(matrix: Tensor) -> Tensor:

@@ -1,18 +1,26 @@
 """
-Turn many knobs of the champion at once, to what all experiments together speak for.
+Turn many knobs at once, to what all experiments together speak for.
 
 Gains that were seen one by one, here or by peers, are tried together: proving a large
-step costs no more than proving a small one. What each setting is worth comes from
-`experiments.proposers.additive`; plausible worths are drawn anew for each proposal, so
-that nodes who know the same do not all try the same.
+step costs no more than proving a small one. It starts from the best that this node and
+its friends have measured, though that is not proven yet. What each setting is worth comes
+from `experiments.proposers.additive`; plausible worths are drawn anew for each proposal,
+so that nodes who know the same do not all try the same.
+
+A node with friends turns a few knobs at random too, also where nothing is known: what each
+is worth then comes out of all their experiments, which as single turns would cover less.
 
 Law: what peers say is measured here before it counts; strangers' experiments count no
-more than this node's own, and half.
+more than this node's own, and half, and nobody starts from them.
+
+Source of turning many at once to learn of each: Plackett & Burman, "The design of
+optimum multifactorial experiments", Biometrika 33 (1946).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache, partial
 from typing import NamedTuple, TypeAlias
 
@@ -22,25 +30,28 @@ from experiments.proposers.results import FAR, heard_trials, is_close, worse_of
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.families import FAMILIES
 from swarm.hypothesis import Hypothesis
-from swarm.records import PeerId, RecordId, TreeHash
-from swarm.seen import SeenTrial
+from swarm.records import PROMISING, PeerId, RecordId, TreeHash
+from swarm.seen import SeenTrial, cost
 from swarm.settings_block import Scalar
 from swarm.turning import settings_of
 
-MOST_AT_ONCE = 8
-"""No more knobs are turned at once."""
+MOST_AT_ONCE = 6
+"""No more knobs are turned at once for what is known of them."""
 
 WORTH_TURNING = 0.5
 """What a setting has to be worth in a draw, in `min_effect`, to be turned to."""
 
-NEW_TOO = 0.3
-"""How often a value that nobody has tried is turned to along with the others."""
+NEW_TOO = 0.7
+MOST_NEW = 3
+"""How often values that nobody has tried are turned to along with the others; how many."""
 
 STRANGERS_DOUBT = 2.0
 OTHER_BASE_DOUBT = 2.0
 """How much surer is what was measured here, and on this base."""
 
 ASKED_AT_MOST = 8
+
+GOOD = (PROMISING, "win")
 
 MOST_BETTER = 1000.0
 """No gain of this node or a friend counts as more, in `min_effect`."""
@@ -65,21 +76,24 @@ class CombineProposer:
         self._last: tuple[_Heard, Worths | None] | None = None
 
     def families(self, situation: Situation) -> Collection[str]:
-        """The families of all settings that are expected to be worth a turn, with another."""
+        """The families of all settings that may be worth a turn, with another."""
         turns = Turns(situation, self._hashes)
-        worths = self._worths(situation, turns)
-        return {family for family in FAMILIES if next(_pairs(turns, worths, family), None)}
+        open_ones = _open(situation, turns, self._worths(situation, turns))
+        return {family for family in FAMILIES if next(_pairs(turns, open_ones, family), None)}
 
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
         """What a draw of plausible worths speaks for, with a knob of the family in it."""
         turns = Turns(situation, self._hashes)
         worths = self._worths(situation, turns)
-        pair = next(_pairs(turns, worths, family), None)
-        if pair is None or worths is None:
+        pair = next(_pairs(turns, _open(situation, turns, worths), family), None)
+        if pair is None:
             return None
+        best = _best(situation, turns)
         for _ in range(ASKED_AT_MOST):
-            changes = _changes(situation, turns, worths.drawn(_seed(situation)), family)
-            if len(changes) > 1 and turns.is_new(changes):
+            drawn: Mapping[Setting, float] = worths.drawn(_seed(situation)) if worths else {}
+            changes = _changes(situation, turns, best, drawn, family)
+            fits = any(turns.knobs[name].family == family for name, _ in changes)
+            if fits and len(changes) > 1 and turns.is_new(changes):
                 return _proposal(situation, turns, changes, family)
         return _proposal(situation, turns, pair, family)
 
@@ -90,6 +104,14 @@ class CombineProposer:
             found = list(_observations(situation, turns, key[2]))
             self._last = key, Worths(found) if found else None
         return self._last[1]
+
+
+def _open(situation: Situation, turns: Turns, worths: Worths | None) -> Changes:
+    """Every turn that may be made with another: with friends all, else what is promising."""
+    if len(situation.friends) > 1:
+        return tuple((knob.name, value) for knob, value in turns.singles())
+    better = _better(turns, worths.expected()) if worths else []
+    return tuple((turn.name, turn.value) for turn in better if turn.gain > 0)
 
 
 def _observations(
@@ -114,13 +136,12 @@ def _observations(
         )
 
 
-def _pairs(turns: Turns, worths: Worths | None, family: str) -> Iterator[Changes]:
-    """Two turns at once that are new, both expected to be worth it, one of the family."""
-    good = [turn for turn in _better(turns, worths.expected()) if turn.gain > 0] if worths else []
-    for turn in good:
-        if turns.knobs[turn.name].family == family:
+def _pairs(turns: Turns, good: Changes, family: str) -> Iterator[Changes]:
+    """Two turns at once that are new, one of the family."""
+    for name, value in good:
+        if turns.knobs[name].family == family:
             for other in good:
-                changes = turns.changes({turn.name: turn.value, other.name: other.value})
+                changes = turns.changes({name: value, other[0]: other[1]})
                 if len(changes) > 1 and turns.is_new(changes):
                     yield changes
 
@@ -143,22 +164,60 @@ def _better(turns: Turns, worths: Mapping[Setting, float]) -> list[_Turn]:
     return sorted(best.values(), key=lambda turn: (-turn.gain, turn.name))
 
 
+def _best(situation: Situation, turns: Turns) -> Changes:
+    """What leads to the best that was measured here or by a friend; none: the champion is it."""
+    value, direction = situation.champion.value, situation.task.metric.direction
+    if value is None:
+        return ()
+    sign = 1.0 if direction == "minimize" else -1.0
+    ahead = sign * value - situation.task.sigma
+    found: Changes = ()
+    for seen in situation.trials:
+        trial = seen.trial
+        if not is_close(situation, seen) or trial.outcome not in GOOD or not trial.pairs:
+            continue
+        settings = _settings(situation, trial.base)
+        if cost(trial.pairs, direction) < ahead and trial.knobs and settings is not None:
+            changes = turns.towards(settings | dict(trial.knobs))
+            if changes:
+                ahead, found = cost(trial.pairs, direction), changes
+    return found
+
+
 def _changes(
-    situation: Situation, turns: Turns, worths: Mapping[Setting, float], family: str
+    situation: Situation,
+    turns: Turns,
+    best: Changes,
+    worths: Mapping[Setting, float],
+    family: str,
 ) -> Changes:
-    """All turns that a draw finds worth it, one of the family at least."""
-    better = _better(turns, worths)
-    own = [turn for turn in better if turns.knobs[turn.name].family == family]
-    rest = [turn for turn in better if turn.gain > WORTH_TURNING and turn not in own[:1]]
-    chosen = {turn.name: turn.value for turn in (*own[:1], *rest[: MOST_AT_ONCE - 1])}
-    if situation.uniform() < NEW_TOO:
+    """The best, with some turns that a draw finds worth it and some that are new."""
+    start = Turns(replace(situation, champion=replace(situation.champion, tree=turns.tree(best))))
+    better = [turn for turn in _better(start, worths) if turn.gain > WORTH_TURNING]
+    better.sort(key=lambda turn: turns.knobs[turn.name].family != family)
+    most = 1 + int(situation.uniform() * MOST_AT_ONCE)
+    chosen = {turn.name: turn.value for turn in better[:most]}
+    for _ in range(_how_many_new(situation, bool(worths))):
         unknown = [
             (knob.name, value)
-            for knob, value in turns.singles()
+            for knob, value in start.singles()
             if (knob.name, repr(value)) not in worths and knob.name not in chosen
         ]
-        chosen |= dict([one_of(situation, unknown)] if unknown else [])
-    return turns.changes(chosen)
+        own = [each for each in unknown if turns.knobs[each[0]].family == family]
+        wanted = own if own and not _has(turns, chosen, family) else unknown
+        chosen |= dict([one_of(situation, wanted)] if wanted else [])
+    return turns.changes(dict(best) | chosen)
+
+
+def _how_many_new(situation: Situation, known: bool) -> int:
+    few = 1 + int(situation.uniform() * MOST_NEW)
+    if not known:
+        return few + 1
+    return few if situation.uniform() < NEW_TOO else 0
+
+
+def _has(turns: Turns, names: Iterable[str], family: str) -> bool:
+    return any(turns.knobs[name].family == family for name in names)
 
 
 def _seed(situation: Situation) -> int:

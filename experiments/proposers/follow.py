@@ -64,7 +64,7 @@ class FollowProposer:
         for value, trial in sorted(found, key=lambda each: (each[0], each[1].tree)):
             if not _is_ahead(situation, value):
                 return None
-            if trial.base_tree == turns.base and _followers(situation, trial) >= FOLLOWERS:
+            if _followers(situation, trial) >= FOLLOWERS:
                 return None
             changes = _towards(situation, turns, trial)
             if changes and turns.is_new(changes):
@@ -92,15 +92,11 @@ def _towards(situation: Situation, turns: Turns, find: Trial) -> Changes | None:
 
 def _followers(situation: Situation, find: Trial) -> int:
     """How many others than its finder have measured a find, or are at it."""
-    idea = find.base_tree, find.tree
-    tried = {
-        each.author for each in situation.trials if (each.trial.base_tree, each.trial.tree) == idea
-    }
+    tried = {each.author for each in situation.trials if each.trial.tree == find.tree}
     at_it = {
         claim.author
         for claim in situation.claims
-        if claim.author in situation.friends
-        and any((each.base_tree, each.tree) == idea for each in claim.ideas)
+        if claim.author in situation.friends and any(each.tree == find.tree for each in claim.ideas)
     }
     return len(tried & situation.friends | at_it) - 1
 
