@@ -16,7 +16,10 @@ Afterwards the best tree of each arm is trained again on seeds that nobody has s
 scored on the validation text and on the holdout, which no arm was shown. `false_wins`
 counts steps on its way that are no step down on those seeds.
 
-Usage: python -m benchmarks.bench_headline [HOME [EXPERIMENTS NODES [ARM…]]]
+`parallel_efficiency` is the tokens that the plain loop needed to get as low as the swarm
+said it got, over those the swarm had needed by then; null where the loop never got there.
+
+Usage: python -m benchmarks.bench_headline [HOME [EXPERIMENTS NODES [REPETITIONS [ARM…]]]]
 HOME keeps all runs, so a benchmark that was stopped goes on where it was; what came of
 an arm is kept in `results/headline.jsonl`, one line each.
 """
@@ -31,63 +34,72 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
+from typing import Any, TypeAlias
 
 from benchmarks.headline.lone import Found, optuna_tpe, plain_loop, random_search
 from benchmarks.headline.nodes import CLASSES, Ended, swarm
 from benchmarks.headline.training import Tokens, Training
-from benchmarks.result import RESULTS, Figure, write_result
+from benchmarks.result import RESULTS, write_result
 from experiments.run import HOLDOUT, VALIDATION, Exam
 from swarm.statistics import paired_effect
 from swarm.tree import Tree
 
-EXPERIMENTS = 111
-NODES = 12
+EXPERIMENTS = 333
+NODES = 35
+REPETITIONS = 3
 RAW = RESULTS / "headline.jsonl"
+Row: TypeAlias = dict[str, Any]
 FRESH_SEEDS = range(900_000, 900_006)
 """Seeds of the last measurement, which no search has used."""
 STEP_SEEDS = FRESH_SEEDS[:3]
+KEYS = ("repetition", "experiments_budget", "nodes")
 ARMS = ("swarm", "no_gossip", "uniform", "plain_loop", "optuna", "random")
 
 
-def main(home: Path, experiments: int, nodes: int, arms: Sequence[str]) -> None:
+def main(home: Path, experiments: int, nodes: int, repetitions: int, arms: Sequence[str]) -> None:
     """Run the arms that are missing, and write the figures."""
-    done = read_arms(experiments, nodes)
+    done = read_rows(experiments, nodes)
+    wanted = [(seed, arm) for seed in range(repetitions) for arm in arms]
     with Training(home) as training, RAW.open("a") as raw:
-        for name in [arm for arm in arms if arm not in done]:
+        for seed, name in wanted:
+            if any((row["repetition"], row["arm"]) == (seed, name) for row in done):
+                continue
             started = time.monotonic()
-            row = {"arm": name, "experiments_budget": experiments, "nodes": nodes}
-            row |= run_arm(training, name, experiments, nodes)
-            done[name] = row
+            row: Row = {"arm": name, "experiments_budget": experiments, "nodes": nodes}
+            row |= {"repetition": seed} | run_arm(training, name, experiments, nodes, seed)
+            done.append(row)
             raw.write(json.dumps(row) + "\n")
             raw.flush()
             minutes = (time.monotonic() - started) / 60
-            print(f"{name}: {row['val_mean']} after {minutes:.1f} min", file=sys.stderr, flush=True)
+            said = f"{name} {seed}: {row['holdout_mean']} after {minutes:.1f} min"
+            print(said, file=sys.stderr, flush=True)
     write_result("headline", figures(done, experiments, nodes))
 
 
-def read_arms(experiments: int, nodes: int) -> dict[str, dict[str, Figure]]:
-    """What was measured so far with this budget, by arm."""
+def read_rows(experiments: int, nodes: int) -> list[Row]:
+    """What was measured so far with this budget; a lone arm's nodes do not matter."""
     lines = RAW.read_text().splitlines() if RAW.exists() else []
-    rows = [json.loads(line) for line in lines]
-    return {
-        row["arm"]: row
+    rows: list[Row] = [json.loads(line) for line in lines]
+    return [
+        row
         for row in rows
-        if (row["experiments_budget"], row["nodes"]) == (experiments, nodes)
-    }
+        if row["experiments_budget"] == experiments
+        and (row["nodes"] == nodes or row["arm"] in ("plain_loop", "random"))
+    ]
 
 
-def run_arm(training: Training, name: str, experiments: int, nodes: int) -> dict[str, Figure]:
+def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: int) -> Row:
     """Search, then measure what was found."""
     tokens = Tokens(experiments * training.budget_tokens)
     groups: dict[str, Callable[[], Ended]] = {
-        "swarm": lambda: swarm(training, tokens, 0, nodes, gossip=True),
-        "no_gossip": lambda: swarm(training, tokens, 0, nodes, gossip=False),
-        "uniform": lambda: swarm(training, tokens, 0, nodes, gossip=True, classes=CLASSES[:1]),
+        "swarm": lambda: swarm(training, tokens, seed, nodes, gossip=True),
+        "no_gossip": lambda: swarm(training, tokens, seed, nodes, gossip=False),
+        "uniform": lambda: swarm(training, tokens, seed, nodes, gossip=True, classes=CLASSES[:1]),
     }
     lone: dict[str, Callable[[], Found]] = {
-        "plain_loop": lambda: plain_loop(training, tokens, 0),
-        "optuna": lambda: optuna_tpe(training, tokens, 0, nodes),
-        "random": lambda: random_search(training, tokens, 0),
+        "plain_loop": lambda: plain_loop(training, tokens, seed),
+        "optuna": lambda: optuna_tpe(training, tokens, seed, nodes),
+        "random": lambda: random_search(training, tokens, seed),
     }
     if name in lone:
         return measured(training, lone[name]()) | spent(tokens)
@@ -95,7 +107,7 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int) -> dict
     return measured(training, ended.found) | spent(tokens) | of_a_group(ended)
 
 
-def measured(training: Training, found: Found) -> dict[str, Figure]:
+def measured(training: Training, found: Found) -> Row:
     """The best tree on fresh seeds, and how many steps on the way to it were none."""
     validation = values(training, found.best, FRESH_SEEDS, VALIDATION)
     holdout = paired_effect(values(training, found.best, FRESH_SEEDS, HOLDOUT))
@@ -120,7 +132,7 @@ def values(training: Training, tree: Tree, seeds: Sequence[int], exam: Exam) -> 
     return [8.0 if value is None else value for value in found]
 
 
-def spent(tokens: Tokens) -> dict[str, Figure]:
+def spent(tokens: Tokens) -> Row:
     """Where the tokens went."""
     return {
         "tokens": tokens.spent,
@@ -129,7 +141,7 @@ def spent(tokens: Tokens) -> dict[str, Figure]:
     }
 
 
-def of_a_group(ended: Ended) -> dict[str, Figure]:
+def of_a_group(ended: Ended) -> Row:
     """What only several nodes have."""
     first = max(
         (record for each in ended.lineages for record in each),
@@ -148,28 +160,48 @@ def of_a_group(ended: Ended) -> dict[str, Figure]:
     }
 
 
-def figures(done: dict[str, dict[str, Figure]], experiments: int, nodes: int) -> dict[str, Figure]:
-    """All arms side by side."""
+def figures(done: Sequence[Row], experiments: int, nodes: int) -> Row:
+    """All arms side by side, over repetitions."""
+    by_arm = {name: [row for row in done if row["arm"] == name] for name in ARMS}
     return {
         "experiments_budget": experiments,
         "nodes": nodes,
-        "repetitions": 1,
+        "repetitions": {name: len(rows) for name, rows in by_arm.items() if rows},
         "fresh_seeds": len(FRESH_SEEDS),
-        "note": "holdout_low and holdout_high are over repetitions: null with one",
-        "arms": {
-            name: {
-                "holdout_low": None,
-                "holdout_high": None,
-                **{key: value for key, value in done[name].items() if key != "reached"},
-            }
-            for name in ARMS
-            if name in done
-        },
+        "note": "intervals are over repetitions: null with one; means of the rest",
+        "arms": {name: of_an_arm(rows) for name, rows in by_arm.items() if rows},
+        "parallel_efficiency": [
+            efficiency(loop, each)
+            for loop, each in zip(by_arm["plain_loop"], by_arm["swarm"], strict=False)
+        ],
     }
+
+
+def of_an_arm(rows: Sequence[Row]) -> Row:
+    """Means over repetitions, and the interval of the holdout's."""
+    held = [row["holdout_mean"] for row in rows]
+    effect = paired_effect(held) if len(held) > 1 else None
+    numbers = [key for key, value in rows[0].items() if type(value) in (int, float)]
+    return {
+        **{key: round(fmean(row[key] for row in rows), 4) for key in numbers if key not in KEYS},
+        "holdout_each": held,
+        "holdout_low": None if effect is None else round(effect.low, 4),
+        "holdout_high": None if effect is None else round(effect.high, 4),
+    }
+
+
+def efficiency(loop: Row, group: Row) -> float | None:
+    """The loop's tokens over the group's, to the level that the group said it reached last."""
+    level = min((value for _, value in group["reached"]), default=None)
+    if level is None:
+        return 0.0
+    needed = next((tokens for tokens, value in loop["reached"] if value <= level), None)
+    took = next(tokens for tokens, value in group["reached"] if value <= level)
+    return None if needed is None else round(needed / took, 3)
 
 
 if __name__ == "__main__":
     _, *given = sys.argv
     place = Path(given[0]) if given else Path(tempfile.mkdtemp(prefix="headline-"))
     size = (int(given[1]), int(given[2])) if len(given) > 2 else (EXPERIMENTS, NODES)
-    main(place, *size, given[3:] or ARMS)
+    main(place, *size, int(given[3]) if len(given) > 3 else REPETITIONS, given[4:] or ARMS)
