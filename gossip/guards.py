@@ -133,6 +133,9 @@ class GuardedPubsub(Pubsub):
         A peer is read no faster than what it sent is dealt with, nor than its share.
         """
         peer = stream.muxed_conn.peer_id
+        if self._is_expelled(peer):
+            await _hang_up_on(self.host, peer)
+            return
         try:
             await self._read_rpcs(stream, peer)
         except (StreamError, IOException, RawConnError) as error:
@@ -146,8 +149,8 @@ class GuardedPubsub(Pubsub):
     async def _read_rpcs(self, stream: INetStream, peer: ID) -> None:
         frames = Frames(stream, MAX_RPC_BYTES)
         while self.manager.is_running:
-            await self._pace.settle(peer)
             for data in await frames.read():
+                await self._pace.settle(peer)
                 if self._is_expelled(peer):
                     await _hang_up_on(self.host, peer)
                     return

@@ -9,9 +9,11 @@ Source: https://github.com/libp2p/py-libp2p at 0.8.1
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import trio
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
@@ -20,6 +22,8 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 
 from gossip.fast import PeerQueue, framed
+
+TELL_S = 60.0
 
 
 class RecordCache(MessageCache):
@@ -54,6 +58,8 @@ class BoundedGossipSub(GossipSub):
     _framed: tuple[rpc_pb2.RPC, bytes, bytes] | None = None
     """What is being sent to several peers: the RPC, the message's id, and its frame."""
 
+    _tell_at = -math.inf
+
     def attach(self, pubsub: Pubsub) -> None:
         super().attach(pubsub)
         self.mcache = RecordCache(pubsub.get_message_id, self.mcache)
@@ -65,7 +71,12 @@ class BoundedGossipSub(GossipSub):
         self.equivocation_detection.clear()
 
     def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
-        """Queue an RPC; one that is only a message is encoded once for all its receivers."""
+        """
+        Queue an RPC; one that is only a message is encoded once for all its receivers.
+
+        Our signed addresses go with a message once a minute, where a stock router sends
+        them with each: they were told in the first RPC to each peer.
+        """
         pubsub = cast(Pubsub, self.pubsub)
         queue = pubsub.peer_queues.get(peer_id)
         is_message = len(rpc.publish) == 1 and not rpc.subscriptions and not rpc.HasField("control")
@@ -74,7 +85,10 @@ class BoundedGossipSub(GossipSub):
             return
         if self._framed is None or self._framed[0] is not rpc:
             message = rpc.publish[0]
-            data = framed(rpc_pb2.RPC(publish=[message]))
+            told = trio.current_time() < self._tell_at
+            data = framed(rpc_pb2.RPC(publish=[message]) if told else rpc)
+            if not told:
+                self._tell_at = trio.current_time() + TELL_S
             self._framed = (rpc, pubsub.get_message_id(message), data)
         queue.push_message(*self._framed[1:])
 

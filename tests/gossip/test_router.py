@@ -7,6 +7,7 @@ from typing import Any
 import trio
 from libp2p.pubsub.pb import rpc_pb2
 
+from gossip.fast import Frames, PeerQueue
 from gossip.libp2p_host import Network
 from gossip.message_id import message_id
 from tests.gossip.stock import TOPIC, connect, guarded_node
@@ -41,3 +42,32 @@ async def test_what_it_says_it_has_is_known_by_that_name() -> None:
 
 def ihave(data: bytes) -> Any:
     return rpc_pb2.ControlIHave(topicID=TOPIC, messageIDs=[message_id(data)])
+
+
+async def test_addresses_go_with_the_first_message_of_a_minute() -> None:
+    """Each message goes as one RPC; all that wait for a peer leave in one piece."""
+    async with guarded_node() as one, guarded_node() as other:
+        await connect(one.host, other.addr)
+        await until(lambda: other.host.get_id() in one.pubsub.peer_topics.get(TOPIC, ()), 60)
+        queue = PeerQueue()
+        one.pubsub.peer_queues[other.host.get_id()] = queue
+        for number in range(3):
+            message = rpc_pb2.Message(data=b"%d" % number, topicIDs=[TOPIC])
+            rpc = rpc_pb2.RPC(publish=[message], senderRecord=b"addresses")
+            one.pubsub.router.send_rpc(other.host.get_id(), rpc)
+        written = await queue.pop_frames()
+        assert written is not None
+        found = [rpc_pb2.RPC.FromString(data) for data in await Frames(Once(written), 1000).read()]
+        assert [rpc.senderRecord for rpc in found] == [b"addresses", b"", b""]
+        assert [rpc.publish[0].data for rpc in found] == [b"0", b"1", b"2"]
+
+
+class Once:
+    """A stream that gives some bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self, n: int) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return self._data
