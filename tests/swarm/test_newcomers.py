@@ -137,3 +137,18 @@ def test_a_share_is_kept_over_a_long_run() -> None:
     assert 0.19 < seconds[True] / sum(seconds.values()) < 0.22
     assert not spending.has_room(lambda piece: piece.check, 0.0)
     assert not Spending().has_room(lambda piece: piece.check, 0.2)
+
+
+def test_nodes_that_do_not_live_long_keep_the_share_together() -> None:
+    """A check costs four experiments, a node makes eight: some check once, most never."""
+    uniform = random.Random(2).random
+    checks = 0
+    for _ in range(1000):
+        spending, lot = Spending(), 4 * uniform()
+        while spending.seconds(lambda piece: True) < 8:
+            check = spending.has_room(lambda piece: piece.check, 0.2, lot)
+            lot = 4 * uniform() if check else lot
+            spending.begin(Piece(check=check))
+            spending.end(Piece(check=check), 4.0 if check else 1.0)
+            checks += check
+    assert 0.1 < checks * 4 / (8 * 1000) < 0.25
