@@ -26,6 +26,7 @@ from experiments.furnishing import PROCESSOR, expected_workers, furnish
 from experiments.hardware import remembered
 from experiments.history import History
 from experiments.probe import probe
+from experiments.proposers.llm_budget import spent_today
 from experiments.proposers.llm_service import LlmService, Paths
 from experiments.proposers.mixed import every_proposer
 from experiments.research import Research
@@ -326,6 +327,7 @@ class Node:
             running_titles=research.running_titles if research else (),
             watch=self._watch.url,
             network=self._network.document(),
+            llm=spent_today(self._settings.llm, self._home.llm, now_ms()),
         )
 
     def _presence(self) -> Presence:

@@ -1,7 +1,12 @@
 """`swarm status`: what the node is doing, or did last."""
 
+from __future__ import annotations
+
+import os
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -11,6 +16,9 @@ from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
 
+if TYPE_CHECKING:
+    from experiments.proposers.llm_budget import Account
+
 
 def status(root: Path, *, as_json: bool) -> None:
     """
@@ -18,15 +26,17 @@ def status(root: Path, *, as_json: bool) -> None:
 
     Raises:
         CommandError: There is no home.
+        SettingsError: No node runs, and the settings do not say which model it would ask.
     """
     if not root.exists():
         raise CommandError(f"there is no home at {root}: `swarm start` makes one")
     snapshot = take_snapshot(root)
+    account = _account(snapshot)
     if as_json:
-        print_json(document(snapshot))
+        print_json(document(snapshot, account))
         return
     screen = console()
-    screen.print(facts(_rows(snapshot)))
+    screen.print(facts(_rows(snapshot, account)))
     start = starting(snapshot.task.source, snapshot.topic.name)
     for addr in snapshot.listen_addrs if snapshot.topic.name == PUBLIC_TOPIC else ():
         joining = f"{program()} {start} --join {plain(addr)}"
@@ -39,8 +49,8 @@ def status(root: Path, *, as_json: bool) -> None:
         screen.print(f"\n{spelled(words)}", soft_wrap=True)
 
 
-def document(snapshot: Snapshot) -> dict[str, object]:
-    """The state as `--json` shows it; what is not known is null."""
+def document(snapshot: Snapshot, account: Account | None) -> dict[str, object]:
+    """The state as `--json` shows it; what is not known, or there is none of, is null."""
     return {
         "peer_id": snapshot.peer_id,
         "nickname": snapshot.nickname,
@@ -55,11 +65,12 @@ def document(snapshot: Snapshot) -> dict[str, object]:
         "uptime_seconds": snapshot.uptime_seconds,
         "listen_addrs": list(snapshot.listen_addrs),
         "watch": snapshot.watch,
+        "llm": asdict(account) if account else None,
         "home": str(snapshot.home.root),
     }
 
 
-def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
+def _rows(snapshot: Snapshot, account: Account | None) -> dict[str, Text | str]:
     rows: dict[str, Text | str] = {
         "node": _state(snapshot),
         "peer id": snapshot.peer_id or "made at the first start",
@@ -74,21 +85,27 @@ def _rows(snapshot: Snapshot) -> dict[str, Text | str]:
         rows["nickname"] = plain(snapshot.nickname)
     if snapshot.watch:
         rows["watch"] = plain(snapshot.watch)
-    if asked := _asked(snapshot.home.llm):
-        rows["llm"] = asked
+    rows["llm"] = "no model is set up"
+    if account:
+        rows["llm"] = f"{plain(account.model)}, {account.words(time.time_ns() // 1_000_000)}"
     if snapshot.now:
         rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
     return rows
 
 
-def _asked(account: Path) -> str:
-    """What a language model was asked today; "" where none ever was."""
-    if not account.exists():
-        return ""
-    from experiments.proposers.llm_budget import read_account
+def _account(snapshot: Snapshot) -> Account | None:
+    """What the model of the node that runs, else of the one that would, has used today."""
+    from experiments.proposers.llm_budget import account_of, spent_today
 
-    found = read_account(account)
-    return f"{plain(found.model)}, {found.words(time.time_ns() // 1_000_000)}" if found else ""
+    said = snapshot.home.read_status()
+    if snapshot.running and said.get("pid") == snapshot.pid and "llm" in said:
+        return account_of(said.get("llm"))
+    from cli.settings_file import load_settings
+
+    settings = load_settings(
+        home_file=snapshot.home.settings, profile=None, environment=os.environ, flags={}
+    )
+    return account_of(spent_today(settings.llm, snapshot.home.llm, time.time_ns() // 1_000_000))
 
 
 def _state(snapshot: Snapshot) -> Text:

@@ -48,6 +48,7 @@ def status_document(
     running_titles: Sequence[str],
     watch: str | None,
     network: dict[str, object],
+    llm: dict[str, object] | None,
 ) -> dict[str, object]:
     """
     The status of the calling process's node.
@@ -56,6 +57,7 @@ def status_document(
         experiments, wins: Its own.
         watch: Where its API is, if it is served.
         network: How it stands in the network (`gossip.network_health`).
+        llm: What its language model has used today, beside the limits; None where none is set up.
     """
     return {
         "pid": os.getpid(),
@@ -73,4 +75,5 @@ def status_document(
         "running_titles": list(running_titles),
         "watch": watch,
         "network": network,
+        "llm": llm,
     }

@@ -20,7 +20,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from swarm.settings import LlmSettings
 
 MILLION = 1_000_000
 _MAX_BYTES = 4096
@@ -96,8 +99,8 @@ class Account:
     def words(self, now_ms: int) -> str:
         """How much of the day's budget is used."""
         today = self if self.day == day_of(now_ms) else replace(self, tokens=0, money=0.0)
-        money = f", {today.money:.2f} of {today.money_limit:g} in money" if today.money else ""
-        return f"{today.tokens:,} of {today.tokens_limit:,} tokens used today{money}"
+        money = f"{round(today.money, 4):g} of {today.money_limit:g} in money"
+        return f"{today.tokens:,} of {today.tokens_limit:,} tokens used today, {money}"
 
 
 class Budget:
@@ -192,6 +195,32 @@ def read_account(path: Path) -> Account | None:
         return None
 
 
+def spent_today(settings: LlmSettings, path: Path, now_ms: int) -> dict[str, object] | None:
+    """
+    The fields of today's account with the limits that the settings give.
+
+    Returns:
+        None where no model is set up. An account that cannot be read counts as used up.
+    """
+    if not settings.enabled:
+        return None
+    day = day_of(now_ms)
+    tokens, money = settings.tokens_per_day, settings.money_per_day
+    found = _kept(path, day) or Account(day, tokens=tokens, money=money)
+    today = Account(day) if found.day < day else found
+    return asdict(replace(today, tokens_limit=tokens, money_limit=money, model=settings.model))
+
+
+def _kept(path: Path, day: str) -> Account | None:
+    """What was last written down, a new account where nothing was; None if it is damaged."""
+    try:
+        return read_account(path) if path.stat().st_size else Account(day)
+    except FileNotFoundError:
+        return Account(day)
+    except OSError:
+        return None
+
+
 def day_of(now_ms: int) -> str:
     """The day of an instant, in UTC."""
     return datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
@@ -209,6 +238,11 @@ def _read(data: bytes) -> Account | None:
         found: object = json.loads(data)
     except (ValueError, RecursionError):
         return None
+    return account_of(found)
+
+
+def account_of(found: object) -> Account | None:
+    """The account that has these fields; None where they are not an account's."""
     if not isinstance(found, dict):
         return None
     values = cast("dict[str, Any]", found)

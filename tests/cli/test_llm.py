@@ -66,7 +66,12 @@ def test_a_good_endpoint_is_good_enough_and_its_cost_is_told(
     account = read_account(home.llm)
     assert account is not None and account.tokens == 2000, "it counts for the day"
     status(home.root, as_json=False)
-    assert "2,000 of 500,000 tokens" in ask.said.readouterr().out
+    assert "2,000 of 500,000 tokens used today, 0.0052 of 1" in ask.said.readouterr().out
+    status(home.root, as_json=True)
+    told = json.loads(ask.said.readouterr().out)["llm"]
+    assert (told["model"], told["asked"], told["tokens"]) == (MODEL, 2, 2000)
+    assert (told["tokens_limit"], told["money_limit"]) == (500_000, 1.0)
+    assert told["money"] == pytest.approx(0.0052)
     strategy(home.root, hardware=None, as_json=True)
     said = json.loads(ask.said.readouterr().out)["llm"]
     assert said.startswith(f"{MODEL} proposes too: 2,000 of 500,000 tokens")

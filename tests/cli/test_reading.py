@@ -160,15 +160,22 @@ home = open_home(Path(sys.argv[1]))
 with home.held():
     home.write_status({{"pid": os.getpid(), "peer_id": "p", "nickname": "n", "task": {task!r},
         "hardware_class": "cpu-laptop", "running": True, "experiments": 3, "wins": 1, "peers": 2,
-        "uptime_seconds": 90.5, "listen_addrs": ["/ip4/127.0.0.1/tcp/1/p2p/p"]}})
+        "uptime_seconds": 90.5, "listen_addrs": ["/ip4/127.0.0.1/tcp/1/p2p/p"],
+        "llm": {llm!r}}})
     print("up", flush=True)
     time.sleep(60)
 """
 
 
+SPENT = {
+    "day": "2026-01-01", "asked": 3, "tokens": 4000, "money": 0.25,
+    "tokens_limit": 9000, "money_limit": 2.0, "model": "a-model",
+}  # fmt: skip
+
+
 def node(root: Path) -> subprocess.Popen[str]:
     """A process that holds a home as a node does."""
-    script = NODE.format(repository=str(REPOSITORY), task=HEADER)
+    script = NODE.format(repository=str(REPOSITORY), task=HEADER, llm=SPENT)
     child = subprocess.Popen(
         [sys.executable, "-c", script, str(root)], stdout=subprocess.PIPE, text=True
     )
@@ -184,14 +191,18 @@ def test_status_of_a_running_node_and_after_its_death(tmp_path: Path) -> None:
         assert (live["running"], live["peers"], live["uptime_seconds"]) == (True, 2, 90.5)
         assert live["listen_addrs"] == ["/ip4/127.0.0.1/tcp/1/p2p/p"]
         joining = "swarm start --task quick --join /ip4/127.0.0.1/tcp/1/p2p/p"
-        assert joining in swarm("status", home=root).out
+        words = swarm("status", home=root).out
+        assert joining in words and "a-model, 0 of 9,000 tokens used today, 0 of 2" in words
+        assert live["llm"] == SPENT
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
     dead = swarm("status", "--json", home=root).json
     assert (dead["running"], dead["peers"], dead["uptime_seconds"]) == (False, 0, None)
     assert (dead["experiments"], dead["wins"], dead["peer_id"]) == (3, 1, "p")
-    assert "not running" in swarm("status", home=root).out
+    words = swarm("status", home=root).out
+    assert "not running" in words and "no model is set up" in words
+    assert dead["llm"] is None
 
 
 def test_stop_ends_the_node_and_says_so(tmp_path: Path) -> None:

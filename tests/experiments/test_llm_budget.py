@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments.proposers.llm_budget import Budget, BudgetError, Limits, Usage, read_account
+from experiments.proposers.llm_budget import (
+    Budget,
+    BudgetError,
+    Limits,
+    Usage,
+    account_of,
+    read_account,
+    spent_today,
+)
+from swarm.settings import LlmSettings
 
 DAY_MS = 86_400_000
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
@@ -95,3 +104,27 @@ def test_a_damaged_account_allows_nothing_and_names_the_file(
 def test_where_nothing_can_be_written_nothing_is_asked(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match="cannot be used"):
         budget(tmp_path / "nowhere" / "llm.json").reserve(MOST)
+
+
+def test_what_is_spent_today_is_told_beside_the_limits(tmp_path: Path) -> None:
+    """The limits are those of now; nothing is told where there is no model."""
+    path = tmp_path / "llm.json"
+    settings = LlmSettings(base_url="http://127.0.0.1:1/v1", model="a-model")
+    assert spent_today(LlmSettings(), path, NOON_MS) is None
+    assert spent_today(settings, path, NOON_MS) == {
+        "day": "2024-10-04", "asked": 0, "tokens": 0, "money": 0.0,
+        "tokens_limit": 500_000, "money_limit": 1.0, "model": "a-model",
+    }  # fmt: skip
+    budget(path).reserve(MOST)
+    told = account_of(spent_today(settings, path, NOON_MS))
+    assert told is not None and (told.asked, told.tokens, told.tokens_limit) == (1, 2000, 500_000)
+    words = "2,000 of 500,000 tokens used today, 0.011 of 1 in money"
+    assert told.words(NOON_MS) == words
+    next_day = account_of(spent_today(settings, path, NOON_MS + DAY_MS))
+    assert next_day is not None and (next_day.asked, next_day.tokens) == (0, 0)
+    path.write_bytes(b"nonsense")
+    damaged = account_of(spent_today(settings, path, NOON_MS))
+    assert damaged is not None and damaged.tokens == 500_000, "as nothing more is asked"
+    path.unlink()
+    path.mkdir()
+    assert account_of(spent_today(settings, path, NOON_MS)) == damaged

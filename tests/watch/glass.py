@@ -48,6 +48,7 @@ class Stage:
     trials: list[Trial] = field(default_factory=list[Trial])
     connected: list[PeerId] = field(default_factory=lambda: [BOB.peer_id])
     odds: list[Odds] | None = None
+    llm: dict[str, object] | None = None
     broken: bool = False
     """Whether the node fails where it is asked for its status."""
     lost: bool = False
@@ -98,6 +99,7 @@ class Stage:
             running_titles=["an idea"],
             watch="http://127.0.0.1:8377",
             network={},
+            llm=self.llm,
         )
 
     def _records(self, wanted: Sequence[RecordId]) -> Mapping[RecordId, Record]:

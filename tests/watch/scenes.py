@@ -186,6 +186,7 @@ def _status(peers: int, wins: int, trials: int) -> Document:
         "uptime_seconds": 812.5,
         "listen_addrs": [],
         "running_titles": [],
+        "llm": None,
         "version": "0.1.0",
         "instance": "9f2c61d0",
         "now_ms": START_MS,

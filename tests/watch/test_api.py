@@ -49,6 +49,12 @@ def stage_with_two_wins() -> tuple[Stage, RecordId, RecordId]:
     return stage, id_of(first), id_of(second)
 
 
+SPENT: dict[str, object] = {
+    "day": "2026-11-23", "asked": 3, "tokens": 4000, "money": 0.25,
+    "tokens_limit": 9000, "money_limit": 2.0, "model": "a-model",
+}  # fmt: skip
+
+
 async def test_the_leaderboard(tmp_path: Path) -> None:
     """Best believed first; narrowed by state with the ranks they have among all."""
     stage, first, second = stage_with_two_wins()
@@ -152,6 +158,15 @@ async def test_who_takes_part(tmp_path: Path) -> None:
         assert (bob["hardware_class"], bob["device"]) == ("gpu-large", "a device")
         assert [peer["replications"] for peer in others] == [1, 1, 1]
         assert not any(peer["connected"] for peer in others)
+
+
+async def test_what_a_model_has_used_today(tmp_path: Path) -> None:
+    """With the limits; null where there is no model."""
+    stage = Stage()
+    async with glass(stage, tmp_path) as seen:
+        assert (await seen.get("/api/status"))["llm"] is None
+        stage.llm = SPENT
+        assert (await seen.get("/api/status"))["llm"] == SPENT
 
 
 async def test_the_strategys_odds(tmp_path: Path) -> None:

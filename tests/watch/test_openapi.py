@@ -13,7 +13,7 @@ import trio
 
 from swarm import events
 from tests.watch.glass import Glass, glass
-from tests.watch.test_api import stage_with_two_wins
+from tests.watch.test_api import SPENT, stage_with_two_wins
 from tests.watch.test_event_stream import IDEA
 from watch.source import Odds
 
@@ -23,7 +23,7 @@ OPENAPI = Path(__file__).parent.parent.parent / "watch" / "openapi.json"
 async def test_schemathesis_finds_nothing_else(tmp_path: Path) -> None:
     """Hundreds of questions, good ones and bad ones, on every path but the endless one."""
     stage, first, _ = stage_with_two_wins()
-    stage.odds = [Odds("init", 1.0, 4, 1, "why not")]
+    stage.odds, stage.llm = [Odds("init", 1.0, 4, 1, "why not")], SPENT
     described = json.loads(OPENAPI.read_text())
     record = described["paths"]["/api/records/{id}"]["get"]["parameters"][0]
     record["examples"] = {

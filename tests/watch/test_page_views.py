@@ -9,6 +9,7 @@ from tests.watch.browser import PATIENCE_MS, Watched, watched
 from tests.watch.scene_wins import Document
 from tests.watch.scenes import first_minute, swarm
 from tests.watch.stage import Stage, played
+from tests.watch.test_api import SPENT
 
 WINS, TRIALS = 12, 60
 NAMED = "a, button, summary, dialog, section, nav, svg[role]"
@@ -78,6 +79,18 @@ def test_news_come_by_themselves(chromium: Browser) -> None:
         expect(page.locator("#now")).to_contain_text("something else")
         expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "75")
         expect(page.locator("#peers .note")).to_contain_text("9 peers connected")
+        assert seen.complaints == []
+
+
+def test_what_a_model_has_used_is_told(chromium: Browser) -> None:
+    """Beside the limits; where there is none, in words."""
+    with played(swarm(WINS, TRIALS)) as (stage, url), watched(chromium) as seen:
+        seen.page.goto(url)
+        expect(seen.page.locator("#odds")).to_contain_text("No language model is set up.")
+        stage.documents["status"] = {**stage.documents["status"], "llm": SPENT}
+        seen.page.reload()
+        told = "a-model proposes too: 4,000 of 9,000 tokens and 0.25 of 2 in money used today."
+        expect(seen.page.locator("#odds")).to_contain_text(told)
         assert seen.complaints == []
 
 

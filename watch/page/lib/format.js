@@ -29,6 +29,9 @@ export function signed(value, digits) {
 /** A whole number with thousands set apart. */
 export const count = (value) => (finite(value) ? whole.format(value) : DASH);
 
+/** Money, to a hundredth of a cent. */
+export const amount = (value) => (finite(value) ? String(Math.round(value * 1e4) / 1e4) : DASH);
+
 /** "1 win", "2 wins". */
 export const counted = (value, one, many = one + "s") => `${count(value)} ${value === 1 ? one : many}`;
 

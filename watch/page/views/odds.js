@@ -2,7 +2,7 @@
 // Law: a probability is a length and a number, never a colour alone.
 import { html, useMemo, useStore } from "../lib/ui.js";
 import { kindOf } from "../lib/families.js";
-import { counted, percent } from "../lib/format.js";
+import { amount, count, counted, percent } from "../lib/format.js";
 import { plain, shortened } from "../lib/text.js";
 import { Empty, Family, Panel } from "./bits.js";
 
@@ -14,7 +14,17 @@ export function Odds({ store }) {
   return html`
     <${Panel} id="odds" title="What it would try next" size="w5 tall" note="chance of each family of ideas">
       ${odds?.length ? html`<ul class="odds">${odds.map((each) => html`<${Arm} key=${each.family} arm=${each} most=${most} />`)}</ul>` : html`<${None} status=${status} strategy=${strategy} />`}
+      <${Model} status=${status} />
     <//>
+  `;
+}
+
+/** The language model that proposes too, and what of its day's budget is used. */
+function Model({ status }) {
+  if (!status?.workers || status.llm === undefined) return null;
+  const llm = status.llm;
+  return html`
+    <p class="builds soft">${llm ? html`<b><bdi>${shortened(plain(llm.model), 60)}</bdi></b> proposes too: ${count(llm.tokens)} of ${count(llm.tokens_limit)} tokens and ${amount(llm.money)} of ${amount(llm.money_limit)} in money used today.` : "No language model is set up."}</p>
   `;
 }
 
