@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from experiments.outside import Swarm
 from experiments.proposers import Champion
 from experiments.proposers.known import mean_value
+from experiments.proposers.llm_pending import Pending
 from swarm.hypothesis import Hypothesis, from_bytes, to_bytes
 from swarm.lineage import Incomplete, InvalidWin
 from swarm.records import RecordId
@@ -19,10 +20,11 @@ from swarm.tree import Tree, tree_hash
 
 _CHAMPION = "champion"
 _RUNNING = "running"
+_PENDING = "llm"
 
 
 class Memory:
-    """The champion, and the experiments that were under way."""
+    """The champion, the experiments that were under way, and what a language model had ready."""
 
     def __init__(self, swarm: Swarm, baseline: Tree) -> None:
         self._swarm = swarm
@@ -56,6 +58,15 @@ class Memory:
     async def keep_running(self, hypotheses: Iterable[Hypothesis]) -> None:
         """Take these up again at the next start."""
         await self._swarm.remember(_RUNNING, to_bytes([*hypotheses]))
+
+    def pending(self) -> Pending:
+        """What a language model had ready, or was to repair, when this node last stopped."""
+        data = self._swarm.remembered(_PENDING)
+        return Pending.of_bytes(data) if data else Pending()
+
+    async def keep_pending(self, pending: Pending) -> None:
+        """Offer these, and have that repaired, after the next start."""
+        await self._swarm.remember(_PENDING, pending.to_bytes())
 
     def is_here(self, hypothesis: Hypothesis) -> bool:
         """Whether the base of a remembered experiment can still be rebuilt."""

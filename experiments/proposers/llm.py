@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from experiments.proposers import Situation, hypothesis
 from experiments.proposers.llm_answer import Answer, AnswerError, edited
+from experiments.proposers.llm_pending import Waiting
 from experiments.proposers.may_run import CanBeTold, MayRun
 from swarm.bounds import same_or_absent
 from swarm.grade import grade
@@ -95,6 +96,10 @@ class LlmProposer:
                 with suppress(AnswerError):
                     self.take(situation, idea.answer)
         return len(self._ready)
+
+    def pending(self) -> tuple[Waiting, ...]:
+        """The ideas that are ready, the oldest first."""
+        return tuple(Waiting(idea.base, idea.answer) for idea in self._ready)
 
     def titles(self) -> Sequence[str]:
         """What the ideas that are ready are called."""

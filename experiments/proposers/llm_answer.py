@@ -95,8 +95,18 @@ def read_answer(text: str) -> Answer:
     """
     if len(text) > MAX_ANSWER_BYTES or len(text.encode(errors="replace")) > MAX_ANSWER_BYTES:
         raise AnswerError(f"the answer is over {MAX_ANSWER_BYTES} bytes")
+    return answer_of(_sorted(_found(text)))
+
+
+def answer_of(value: object) -> Answer:
+    """
+    The idea that a map holds, its keys in order and its lists tuples.
+
+    Raises:
+        AnswerError: It is no such map, or breaks a bound.
+    """
     try:
-        return _answer(Fields(_sorted(_found(text)), _TOP, ""))
+        return _answer(Fields(value, _TOP, ""))
     except RecordError as error:
         raise AnswerError(str(error).replace("record:", "answer:")) from error
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from experiments.proposers import KnownWin, Situation
 from experiments.proposers.llm_answer import IDEA_FAMILIES, MAX_EDITS
+from experiments.proposers.llm_pending import MAX_LOG, Failure
 from experiments.task_folder import LoadedTask
 from swarm.diff import DiffError, make_diff
 from swarm.findings import Finding
@@ -33,7 +34,6 @@ MAX_TRIALS = 40
 MAX_PEER_TRIALS = 20
 MAX_DIFFS = 3
 MAX_DIFF = 3000
-MAX_LOG = 4000
 
 _FOLDERS = re.compile(r"(?:/[^\s/\"':;,()]+)+/")
 """Where something lies on this machine; the name of a file says enough."""
@@ -65,16 +65,6 @@ else than propose an edit of the files named below."""
 
 class ProgramError(Exception):
     """The person's words cannot be read; the message names the file and the fix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An idea that did not run, to be repaired: its diff, how it failed, the end of its log."""
-
-    title: str
-    diff: str
-    outcome: str
-    log: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Asking a language model in the background, so that research never waits for it.
 While a node researches, this keeps a few ideas ready for what it builds on. It asks one
 question at a time, within the day's budget; an idea that is overtaken is made for the new
 champion if it fits there, or else dropped. An idea of its that did not run is given
-back once, with the end of its log.
+back once, with the end of its log. What was paid for and not tried yet is remembered
+from one life of the node to the next, for as long as its base is built on.
 
 Law: with no model, no network, no budget or with nonsense for answers, a node does just
 what it would do without: whatever goes wrong in here is told once and costs an idea.
@@ -13,14 +14,16 @@ what it would do without: whatever goes wrong in here is told once and costs an 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import trio
 
 from experiments.measure import Measured
+from experiments.memory import Memory
 from experiments.opinions import Opinions
 from experiments.outside import Swarm
 from experiments.proposers import Situation
@@ -28,8 +31,15 @@ from experiments.proposers.llm import NAME, LlmProposer
 from experiments.proposers.llm_answer import AnswerError, read_answer
 from experiments.proposers.llm_budget import Budget, BudgetError, Limits, Reserved, Usage
 from experiments.proposers.llm_endpoint import Endpoint, EndpointError, Messages, Reply
-from experiments.proposers.llm_prompt import (
+from experiments.proposers.llm_pending import (
+    MAX_IDEAS,
+    MAX_LOG,
+    MAX_REPAIRS,
+    Failed,
     Failure,
+    Pending,
+)
+from experiments.proposers.llm_prompt import (
     ProgramError,
     Surroundings,
     question,
@@ -101,9 +111,10 @@ class LlmService:
         self._told = self._fault = ""
         self._refusals = self._finished = 0
         self._full: tuple[int, int] | None = None
-        self._failed: Hypothesis | None = None
-        self._log = self._outcome = ""
-        self._repairs: set[TreeHash] = set()
+        self._failed: Failed | None = None
+        self._repairs: list[TreeHash] = []
+        self._memory = Memory(swarm, loaded.task.baseline)
+        self._kept = Pending()
         self.proposer = LlmProposer(self._excluded)
 
     @asynccontextmanager
@@ -126,21 +137,57 @@ class LlmService:
         if hypothesis.proposer != NAME or measured.outcome not in REPAIRABLE:
             return
         if hypothesis.tree not in self._repairs:
-            self._failed = hypothesis
-            self._outcome, self._log = measured.outcome, measured.log_tail
+            log = measured.log_tail[-MAX_LOG:]
+            failure = Failure(hypothesis.title, hypothesis.diff, measured.outcome, log)
+            self._failed = Failed(hypothesis.base_tree, failure)
 
     async def _serve(self, look: Callable[[], Situation]) -> None:
+        await self._contained(partial(self._take_up, look))
+        async with Endpoint(self._settings) as endpoint, trio.open_nursery() as nursery:
+            nursery.start_soon(self._again_and_again, partial(self._keep_ready, endpoint, look))
+            nursery.start_soon(self._again_and_again, self._remember)
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
         pause = FIRST_PAUSE_SECONDS
-        async with Endpoint(self._settings) as endpoint:
-            while True:
-                try:
-                    await self._keep_ready(endpoint, look)
-                    pause = FIRST_PAUSE_SECONDS
-                    await trio.sleep(LOOK_SECONDS)
-                except Exception as error:  # noqa: BLE001 - a model costs an idea, not the node
-                    self._note(error)
-                    await trio.sleep(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        while True:
+            if await self._contained(work):
+                pause = FIRST_PAUSE_SECONDS
+                await trio.sleep(LOOK_SECONDS)
+            else:
+                await trio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _contained(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether the work was done; what it raises is told and ends here."""
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - a model costs an idea, not the node
+            self._note(error)
+            return False
+        return True
+
+    async def _take_up(self, look: Callable[[], Situation]) -> None:
+        """Go on from the node's last life; each idea passes every gate again."""
+        self._kept = kept = self._memory.pending()
+        if kept == Pending():
+            return
+        situation = look()
+        base = tree_hash(situation.champion.tree)
+        self._repairs += kept.repairs
+        if kept.failed is not None and kept.failed.base == base:
+            self._failed = self._failed or kept.failed
+        for idea in kept.ideas:
+            if idea.base == base:
+                with suppress(AnswerError):
+                    self.proposer.take(situation, idea.answer)
+
+    async def _remember(self) -> None:
+        """Make durable what has changed."""
+        ideas, repairs = self.proposer.pending(), self._repairs[-MAX_REPAIRS:]
+        pending = Pending(ideas[:MAX_IDEAS], self._failed, tuple(repairs))
+        if pending != self._kept:
+            await self._memory.keep_pending(pending)
+            self._kept = pending
 
     async def _keep_ready(self, endpoint: Endpoint, look: Callable[[], Situation]) -> None:
         """Ask once, if an idea is wanted; to look takes a while, so only if one may be."""
@@ -152,22 +199,22 @@ class LlmService:
         if failure is None and self.proposer.waiting(situation) >= READY:
             self._full = stirred
             return
-        self._failed = None
         reply = await self._ask(endpoint, self._question(situation, failure))
         if not reply.whole:
             raise AnswerError("the answer was cut off: raise llm.answer_tokens, or answer shorter")
         tree = self.proposer.take(look(), read_answer(reply.text))
         if failure is not None:
-            self._repairs.add(tree)
+            self._repairs.append(tree)
+        await self._remember()
         self._told = self._fault = ""
         self._refusals = 0
 
     def _to_repair(self, situation: Situation) -> Failure | None:
         """What did not run, as long as its base is still built on."""
         failed = self._failed
-        if failed is None or failed.base_tree != tree_hash(situation.champion.tree):
+        if failed is None or failed.base != tree_hash(situation.champion.tree):
             return None
-        return Failure(failed.title, failed.diff, self._outcome, self._log)
+        return failed.failure
 
     def _question(self, situation: Situation, failure: Failure | None) -> Messages:
         named = Path(self._settings.program).expanduser() if self._settings.program else None
@@ -187,7 +234,16 @@ class LlmService:
         return self._swarm.board.wins[finding.records[0]].title
 
     async def _ask(self, endpoint: Endpoint, messages: Messages) -> Reply:
-        return await ask_within(self._budget, endpoint, messages, self._settings.answer_tokens)
+        """Ask; what is to be repaired is given back by that, unless nobody could be asked."""
+        failed, spent = self._failed, True
+        try:
+            return await ask_within(self._budget, endpoint, messages, self._settings.answer_tokens)
+        except (EndpointError, BudgetError, trio.Cancelled) as error:
+            spent = isinstance(error, EndpointError) and (error.spent or error.fault == "refused")
+            raise
+        finally:
+            if spent and self._failed is failed:
+                self._failed = None
 
     def _note(self, error: Exception) -> None:
         """Tell of a failure, the same kind once in a row; of unusable answers, after a few."""

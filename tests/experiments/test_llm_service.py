@@ -71,6 +71,7 @@ async def desk_of(
     lab: Lab | None = None,
     search: SearchSettings | None = None,
     code_allowed: bool = True,
+    champion: Champion | None = None,
     **llm: Any,
 ) -> AsyncGenerator[Desk]:
     """A service that asks by the script, with pauses that a test can wait for."""
@@ -79,7 +80,7 @@ async def desk_of(
     tried: set[tuple[str, str]] = set()
     situation = Situation(
         task=loaded.task,
-        champion=Champion(None, loaded.task.baseline, 2.6),
+        champion=champion or Champion(None, loaded.task.baseline, 2.6),
         wins=(),
         code_allowed=code_allowed,
         tried=lambda base, tree: (base, tree) in tried,
