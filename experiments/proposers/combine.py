@@ -52,6 +52,7 @@ OTHER_BASE_DOUBT = 2.0
 ASKED_AT_MOST = 8
 
 GOOD = (PROMISING, "win")
+"""Outcomes of what others may start from, unless one of them saw the same tree fail."""
 
 MOST_BETTER = 1000.0
 """No gain of this node or a friend counts as more, in `min_effect`."""
@@ -170,18 +171,17 @@ def _best(situation: Situation, turns: Turns) -> Changes:
     if value is None:
         return ()
     sign = 1.0 if direction == "minimize" else -1.0
-    ahead = sign * value - situation.task.sigma
-    found: Changes = ()
-    for seen in situation.trials:
-        trial = seen.trial
-        if not is_close(situation, seen) or trial.outcome not in GOOD or not trial.pairs:
-            continue
+    close = [seen.trial for seen in situation.trials if is_close(situation, seen)]
+    failed = {trial.tree for trial in close if trial.outcome not in GOOD}
+    finds = [trial for trial in close if trial.pairs and trial.knobs and trial.tree not in failed]
+    for trial in sorted(finds, key=lambda trial: (cost(trial.pairs, direction), trial.tree)):
+        if cost(trial.pairs, direction) >= sign * value - situation.task.sigma:
+            return ()
         settings = _settings(situation, trial.base)
-        if cost(trial.pairs, direction) < ahead and trial.knobs and settings is not None:
-            changes = turns.towards(settings | dict(trial.knobs))
-            if changes:
-                ahead, found = cost(trial.pairs, direction), changes
-    return found
+        changes = None if settings is None else turns.towards(settings | dict(trial.knobs))
+        if changes:
+            return changes
+    return ()
 
 
 def _changes(
@@ -230,7 +230,7 @@ def _proposal(situation: Situation, turns: Turns, changes: Changes, family: str)
         situation,
         turns.tree(changes),
         title=f"Together: {turned}",
-        rationale=f"Each of these {len(changes)} settings is promising by what was measured.",
+        rationale="What was measured speaks for these settings, as far as they were tried.",
         family=family,
         proposer=CombineProposer.name,
         knobs=tuple((name, repr(value)) for name, value in changes),

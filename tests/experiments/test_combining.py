@@ -75,6 +75,13 @@ def test_what_a_friend_measured_is_where_it_starts() -> None:
     assert max(map(len, found)) > MOST_AT_ONCE + MOST_NEW >= max(map(len, lied))
 
 
+def test_what_a_friend_saw_fail_is_left_alone() -> None:
+    find = told("friend", 3.0, BEST)
+    failed = replace(find, author="own", own=True, trial=replace(find.trial, outcome="no_gain"))
+    left = turns(place(find, failed))
+    assert left and max(map(len, left)) <= MOST_AT_ONCE + MOST_NEW
+
+
 def kept(found: Mapping[str, str]) -> int:
     return sum(found.get(name) == repr(value) for name, value in BEST.items())
 
