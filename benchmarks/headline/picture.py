@@ -1,0 +1,66 @@
+"""
+The staircase of each arm of `benchmarks.bench_headline`: how low it was after how many tokens.
+
+What an arm says of itself on the way down, from `results/headline.jsonl`; dots are what fresh
+seeds say of its best in the end. The axis is in experiments, that is in whole runs' tokens.
+
+Usage: python -m benchmarks.headline.picture; writes `results/headline.png`.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.bench_headline import RAW
+from experiments.task_folder import load_task
+
+COLOURS = {
+    "swarm": "#0b6e4f",
+    "plain_loop": "#b5482a",
+    "optuna": "#3b5bdb",
+    "random": "#868e96",
+    "no_gossip": "#c28f00",
+    "uniform": "#862e9c",
+}
+
+
+def main() -> None:
+    """Draw every arm, each as far as its budget goes."""
+    rows = [json.loads(line) for line in RAW.read_text().splitlines()]
+    budget = load_task("quick").task.budget.tokens
+    assert budget is not None
+    figure: Any = Figure(figsize=(8, 4.5), dpi=150)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for row in rows:
+        if row["reached"]:
+            _stairs(axes, row, budget)
+    axes.set_xlabel("training tokens spent, in whole experiments")
+    axes.set_ylabel("val_bpb, bits per byte (lower is better)")
+    axes.set_title("quick: how low after how many tokens; dots: the best on fresh seeds")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(RAW.with_suffix(".png"))
+
+
+def _stairs(axes: Any, row: dict[str, Any], budget: int) -> None:
+    """One arm: the lowest it has reached so far."""
+    tokens = [each[0] / budget for each in row["reached"]]
+    lowest = list(accumulate((each[1] for each in row["reached"]), min))
+    name = str(row["arm"])
+    label = f"{row['nodes']} nodes" if name == "swarm" else name.replace("_", " ")
+    colour = COLOURS[name]
+    end = row["experiments_budget"]
+    x, y = [*tokens, end], [*lowest, lowest[-1]]
+    axes.step(x, y, where="post", color=colour, label=label, linewidth=1.8)
+    axes.plot([end], [row["val_mean"]], "o", color=colour, markersize=5)
+
+
+if __name__ == "__main__":
+    main()
