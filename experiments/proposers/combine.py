@@ -68,7 +68,7 @@ _Heard: TypeAlias = tuple[TreeHash, frozenset[PeerId], list[SeenTrial]]
 
 
 class CombineProposer:
-    """Offers two turns at once or more, of knobs that are each promising."""
+    """Offers two turns at once or more: promising ones, and with friends untried ones too."""
 
     name = "combine"
 
