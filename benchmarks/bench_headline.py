@@ -19,9 +19,10 @@ counts steps on its way that are no step down on those seeds.
 `parallel_efficiency` is the tokens that the plain loop needed to get as low as the swarm
 said it got, over those the swarm had needed by then; null where the loop never got there.
 
-Usage: python -m benchmarks.bench_headline [HOME [EXPERIMENTS NODES [REPETITIONS [ARM…]]]]
-HOME keeps all runs, so a benchmark that was stopped goes on where it was; what came of
-an arm is kept in `results/headline.jsonl`, one line each.
+Usage: python -m benchmarks.bench_headline [HOME [EXPERIMENTS NODES [REPETITIONS [TOKENS [ARM…]]]]]
+A run trains on TOKENS. HOME, one for each number of them, keeps all runs, so a benchmark
+that was stopped goes on where it was; what came of an arm is kept in
+`results/headline.jsonl`, one line each.
 """
 
 from __future__ import annotations
@@ -47,44 +48,50 @@ from swarm.tree import Tree
 EXPERIMENTS = 333
 NODES = 35
 REPETITIONS = 3
+BUDGET_TOKENS = 16_384
 RAW = RESULTS / "headline.jsonl"
 Row: TypeAlias = dict[str, Any]
 FRESH_SEEDS = range(900_000, 900_006)
 """Seeds of the last measurement, which no search has used."""
 STEP_SEEDS = FRESH_SEEDS[:3]
-KEYS = ("repetition", "experiments_budget", "nodes")
+KEYS = ("repetition", "experiments_budget", "nodes", "budget_tokens")
 ARMS = ("swarm", "no_gossip", "uniform", "plain_loop", "optuna", "random")
 
 
-def main(home: Path, experiments: int, nodes: int, repetitions: int, arms: Sequence[str]) -> None:
+def main(
+    home: Path, experiments: int, nodes: int, repetitions: int, tokens: int, arms: Sequence[str]
+) -> None:
     """Run the arms that are missing, and write the figures."""
-    done = read_rows(experiments, nodes)
+    size = {"experiments_budget": experiments, "nodes": nodes, "budget_tokens": tokens}
+    done = read_rows(size)
     wanted = [(seed, arm) for seed in range(repetitions) for arm in arms]
-    with Training(home) as training, RAW.open("a") as raw:
+    with Training(home, tokens) as training, RAW.open("a") as raw:
         for seed, name in wanted:
             if any((row["repetition"], row["arm"]) == (seed, name) for row in done):
                 continue
             started = time.monotonic()
-            row: Row = {"arm": name, "experiments_budget": experiments, "nodes": nodes}
-            row |= {"repetition": seed} | run_arm(training, name, experiments, nodes, seed)
+            row: Row = {"arm": name, **size, "repetition": seed}
+            row |= run_arm(training, name, experiments, nodes, seed)
             done.append(row)
             raw.write(json.dumps(row) + "\n")
             raw.flush()
             minutes = (time.monotonic() - started) / 60
             said = f"{name} {seed}: {row['holdout_mean']} after {minutes:.1f} min"
             print(said, file=sys.stderr, flush=True)
-    write_result("headline", figures(done, experiments, nodes))
+    write_result("headline", size | figures(read_rows(size)))
 
 
-def read_rows(experiments: int, nodes: int) -> list[Row]:
+def read_rows(size: Row) -> list[Row]:
     """What was measured so far with this budget; a lone arm's nodes do not matter."""
     lines = RAW.read_text().splitlines() if RAW.exists() else []
     rows: list[Row] = [json.loads(line) for line in lines]
     return [
         row
         for row in rows
-        if row["experiments_budget"] == experiments
-        and (row["nodes"] == nodes or row["arm"] in ("plain_loop", "random"))
+        if all(
+            row[key] == value or (key == "nodes" and row["arm"] in ("plain_loop", "random"))
+            for key, value in size.items()
+        )
     ]
 
 
@@ -160,12 +167,10 @@ def of_a_group(ended: Ended) -> Row:
     }
 
 
-def figures(done: Sequence[Row], experiments: int, nodes: int) -> Row:
+def figures(done: Sequence[Row]) -> Row:
     """All arms side by side, over repetitions."""
     by_arm = {name: [row for row in done if row["arm"] == name] for name in ARMS}
     return {
-        "experiments_budget": experiments,
-        "nodes": nodes,
         "repetitions": {name: len(rows) for name, rows in by_arm.items() if rows},
         "fresh_seeds": len(FRESH_SEEDS),
         "note": "intervals are over repetitions: null with one; means of the rest",
@@ -204,4 +209,6 @@ if __name__ == "__main__":
     _, *given = sys.argv
     place = Path(given[0]) if given else Path(tempfile.mkdtemp(prefix="headline-"))
     size = (int(given[1]), int(given[2])) if len(given) > 2 else (EXPERIMENTS, NODES)
-    main(place, *size, int(given[3]) if len(given) > 3 else REPETITIONS, given[4:] or ARMS)
+    more = [int(each) for each in given[3:5]]
+    repetitions, budget = [*more, *(REPETITIONS, BUDGET_TOKENS)[len(more) :]]
+    main(place, *size, repetitions, budget, given[5:] or ARMS)

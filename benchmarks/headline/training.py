@@ -10,6 +10,8 @@ two nodes that run the same thing wait for it once; both pay for it.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -32,6 +34,9 @@ from swarm.tree import Tree, tree_hash
 from swarm.turning import settings_of
 
 TASK = "quick"
+EVAL_SHARE = 2
+"""Bytes scored per token trained on, where a run is made smaller than the task has it."""
+
 ROWS = "rows.jsonl"
 """What was asked and answered, one line each: what `benchmarks.tabular` is made from."""
 
@@ -59,13 +64,20 @@ class Training(Trainer):
 
     Args:
         home: Where the corpus and all results are kept.
+        budget_tokens: Of a run; None: as the task has it.
+
+    Raises:
+        TaskError: The task cannot be read.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, budget_tokens: int | None = None) -> None:
+        home.mkdir(parents=True, exist_ok=True)
         self._home = home
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self.loaded = load_task(TASK)
+        if budget_tokens not in (None, self.budget_tokens):
+            self.loaded = load_task(_smaller(self.loaded, home / "task", budget_tokens))
 
     def __enter__(self) -> Training:
         self._thread.start()
@@ -126,6 +138,19 @@ class Training(Trainer):
 
     def _start(self, request: RunRequest, asked: Future[RunResult]) -> None:
         self._nursery.start_soon(_answer, self._runner, request, asked)
+
+
+def _smaller(loaded: LoadedTask, folder: Path, budget_tokens: int) -> Path:
+    """The same task in a folder of its own, with another budget and less to score."""
+    folder.mkdir(exist_ok=True)
+    for path in (loaded.folder / name for name in (*loaded.task.editable, *loaded.task.frozen)):
+        shutil.copy(path, folder)
+    text = (loaded.folder / "tasks" / f"{TASK}.toml").read_text()
+    now = {"root": '"."', "tokens": budget_tokens, "eval_bytes": EVAL_SHARE * budget_tokens}
+    for key, value in now.items():
+        text = re.sub(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
+    (folder / "task.toml").write_text(text)
+    return folder
 
 
 async def _answer(runner: Runner, request: RunRequest, asked: Future[RunResult]) -> None:
