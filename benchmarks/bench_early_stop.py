@@ -36,7 +36,14 @@ from experiments.task_folder import load_task
 from swarm.diff import apply_diff
 from swarm.hypothesis import Hypothesis
 from swarm.statistics import Decision, Rule, decide
-from swarm.stopping import FINISH_ANYWAY, MARGIN, can_be_compared, stopped_at
+from swarm.stopping import (
+    FAR_MARGIN,
+    FINISH_ANYWAY,
+    MARGIN,
+    margin_between,
+    raised,
+    stopped_at,
+)
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.turning import turned
@@ -59,7 +66,7 @@ class Run:
 
     Attributes:
         base: Name of the base, and `title` what was turned on it.
-        compared: Whether its losses can be held against the base's.
+        compared: Whether its losses mean the same as the base's, and a small margin says enough.
         candidate: The candidate's value, None where it has none.
         curve, base_curve: Tokens and training losses of both arms.
     """
@@ -124,7 +131,7 @@ async def _experiment(
     runner: Runner, task: Task, name: str, base: Tree, idea: Hypothesis
 ) -> list[Run]:
     candidate = apply_diff(base, idea.diff, task.editable)
-    compared = can_be_compared(base, candidate, task)
+    compared = margin_between(base, candidate, task) == MARGIN
     runs: list[Run] = []
     for seed in range(Rule.of(task).looks[-1]):
         first = await runner.run(_request(base, seed))
@@ -188,11 +195,8 @@ def replay(task: Task, runs: Sequence[Run], margin: float | None) -> Outcome:
     assert budget is not None
     tokens = 0
     for run in runs:
-        stops = (
-            stopped_at(run.curve, run.base_curve, budget, margin)
-            if margin is not None and run.compared
-            else None
-        )
+        against = run.base_curve if run.compared else raised(run.base_curve, FAR_MARGIN)
+        stops = None if margin is None else stopped_at(run.curve, against, budget, margin)
         if stops is not None:
             return Outcome(False, tokens + stops)
         tokens += run.curve[-1][0] if run.candidate is None and run.curve else budget

@@ -29,6 +29,8 @@ from swarm.verdict import Yardstick
 
 Overtaken = Callable[["Measured"], str | None]
 
+NEVER = Stop()
+
 Run = Callable[[RunRequest, str], Awaitable[RunResult]]
 """Runs a request; the second argument is the arm, `base` or `candidate`."""
 
@@ -92,7 +94,7 @@ async def measure(
     run: Run,
     on_pair: Callable[[Measured], None],
     family: str = "",
-    stop: Stop = "never",
+    stop: Stop = NEVER,
     overtaken: Overtaken = lambda measured: None,
 ) -> Measured:
     """
@@ -222,15 +224,15 @@ async def _extend(
     code: bool,
     run: Run,
     probe: float = PROBE_SHARE,
-    stop: Stop = "never",
+    stop: Stop = NEVER,
 ) -> bool:
     """Run one more pair; False, with the outcome set, where one of its runs failed."""
-    if stop == "never":
+    if stop.mode == "never":
         results = await _pair(base, candidate, seed, code, run, probe)
     else:
         results = await _one_after_the_other(base, candidate, seed, code, run, stop)
         last = results[1]
-        measured.behind |= last.status is RunStatus.STOPPED or _was_behind(*results)
+        measured.behind |= last.status is RunStatus.STOPPED or _was_behind(*results, stop)
     measured.milliseconds += sum(result.wall_milliseconds for result in results)
     measured.peak_memory_bytes = max(
         measured.peak_memory_bytes, *(result.peak_memory_bytes for result in results)
@@ -259,15 +261,15 @@ async def _one_after_the_other(
 ) -> tuple[RunResult, RunResult]:
     """The base first, so that the candidate can be held against its losses."""
     first = await run(RunRequest(base, tree_hash(base), seed, code), "base")
-    against = first.curve if stop == "stop" else ()
+    against = tuple(stop.reference(first.curve)) if stop.mode == "stop" else ()
     request = RunRequest(candidate, tree_hash(candidate), seed, code, against=against)
     return first, await run(request, "candidate")
 
 
-def _was_behind(base: RunResult, candidate: RunResult) -> bool:
+def _was_behind(base: RunResult, candidate: RunResult, stop: Stop) -> bool:
     """Whether the candidate would have been stopped."""
     budget = base.curve[-1][0] if base.curve else 0
-    return stopped_at(candidate.curve, base.curve, budget) is not None
+    return stopped_at(candidate.curve, stop.reference(base.curve), budget) is not None
 
 
 def _add(measured: Measured, seed: int, base: RunResult, candidate: RunResult) -> bool:

@@ -292,7 +292,8 @@ class Research:
             stop=stop,
             overtaken=partial(self._worth.overtaken, hypothesis),
         )
-        said = await self._stopping.note(stop, measured.outcome, behind=measured.behind)
+        self._stopping.saw(candidate, [result for _, result in measured.runs])
+        said = await self._stopping.note(stop.mode, measured.outcome, behind=measured.behind)
         measured.reason = "; ".join(filter(None, [measured.reason, said]))
         if measured.outcome != "win":
             return measured

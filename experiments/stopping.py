@@ -1,6 +1,10 @@
 """
 Which experiments may be stopped early, and what that has cost and saved so far.
 
+A run is held against its base's on the same seed, and against the best run this node has
+made, on whatever base and seed that was: with many nodes, what is built on is often far
+behind what is known.
+
 Law: one experiment in ten that could be stopped is not, whatever its losses, and is
 counted if it would have been. What it then turns out to be is the regret of the rule,
 and is told with the experiment.
@@ -8,18 +12,53 @@ and is told with the experiment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from typing import Literal, TypeAlias, cast
 
 from experiments.outside import Swarm
+from experiments.run import RunResult
 from swarm.canonical import CanonicalError, pack, unpack
-from swarm.stopping import FINISH_ANYWAY, can_be_compared
+from swarm.stopping import FAR_MARGIN, FINISH_ANYWAY, Curve, margin_between, raised
 from swarm.task import Task
 from swarm.tree import Tree
 
-Stop: TypeAlias = Literal["never", "stop", "watch"]
+Mode: TypeAlias = Literal["never", "stop", "watch"]
 """A run is never stopped; or once it is behind; or not, but it is noted that it was behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """
+    When runs of an experiment are stopped.
+
+    Attributes:
+        margin: How far behind the base's run they have to be; None: that cannot be told.
+        leader: Losses they must not be behind, whatever the base's are; or none.
+    """
+
+    mode: Mode = "never"
+    margin: float | None = None
+    leader: Curve = ()
+
+    def reference(self, base: Curve) -> Curve:
+        """What a run is held against, given its base's: the lower of that and the leader's."""
+        own = () if self.margin is None else raised(base, self.margin)
+        return min((each for each in (own, self.leader) if each), key=_late_loss, default=())
+
+
+def _late_loss(curve: Curve) -> float:
+    """The mean of the later half."""
+    late = curve[len(curve) // 2 :]
+    return sum(loss for _, loss in late) / len(late)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leader:
+    cost: float
+    tree: Tree
+    curve: Curve
+
 
 _REMEMBERED = "stopping"
 _MAX_BYTES = 1024
@@ -57,15 +96,31 @@ class Stopping:
         self._swarm = swarm
         self._enabled = enabled
         self._uniform = uniform
+        self._leader: _Leader | None = None
         self.account = _from_bytes(swarm.remembered(_REMEMBERED))
 
     def of(self, base: Tree, candidate: Tree) -> Stop:
         """What is to be done with the runs of an experiment."""
-        if not self._enabled or not can_be_compared(base, candidate, self._task):
-            return "never"
-        return "watch" if self._uniform() < FINISH_ANYWAY else "stop"
+        leader, margin = self._leader, margin_between(base, candidate, self._task)
+        if not self._enabled or margin is None:
+            return Stop()
+        known = leader and margin_between(leader.tree, candidate, self._task) is not None
+        return Stop(
+            "watch" if self._uniform() < FINISH_ANYWAY else "stop",
+            margin,
+            raised(leader.curve, FAR_MARGIN) if leader and known else (),
+        )
 
-    async def note(self, stop: Stop, outcome: str, *, behind: bool) -> str:
+    def saw(self, tree: Tree, results: Iterable[RunResult]) -> None:
+        """Take runs of a tree in: the best of all is what others must not be far behind."""
+        sign = 1.0 if self._task.metric.direction == "minimize" else -1.0
+        for result in results:
+            if result.value_nano is not None and result.curve:
+                cost = sign * result.value_nano
+                if self._leader is None or cost < self._leader.cost:
+                    self._leader = _Leader(cost, tree, result.curve)
+
+    async def note(self, stop: Mode, outcome: str, *, behind: bool) -> str:
         """
         Count an experiment in which a run was behind.
 

@@ -133,14 +133,14 @@ class _Run:
         raise AssertionError("an exchange ends by raising")
 
     def _extend_curve(self, tokens: int, loss: float) -> None:
-        """Take in what the child says of its loss; end a run that is clearly behind its base."""
+        """Take in what the child says of its loss; end a run that is clearly behind."""
         total, last = self._order.budget_tokens, self._curve[-1][0] if self._curve else 0
         if len(self._curve) == POINTS or not last < tokens <= total or not math.isfinite(loss):
             return
         self._curve.append((tokens, loss))
         if is_behind(self._curve, self._order.against, total):
             share = tokens / total
-            raise RunFailed(RunStatus.STOPPED, f"clearly behind its base at {share:.0%}, stopped")
+            raise RunFailed(RunStatus.STOPPED, f"clearly behind at {share:.0%}, stopped")
 
     def _examine(self, weights: bytes, examiner: Examiner) -> tuple[Score, ...]:
         """Have the windows of every exam answered and scored, and some of them asked again."""

@@ -99,7 +99,7 @@ class SearchSettings(_Section):
     promotion_pairs: int = Field(default=5, ge=3, le=16)
     """Fresh pairs of every win, measured once it is decided; only these are published."""
     early_stopping: bool = True
-    """End a run whose training loss is clearly behind its base's from a quarter on."""
+    """End a run whose training loss is clearly behind from a quarter on."""
     exclude_families: tuple[Family, ...] = ()
     knobs: Mapping[KnobName, KnobSettings] = Field(default={}, max_length=256)
     """Knobs of the task to pin, exclude or bound, each a table `[search.knobs.NAME]`."""

@@ -260,7 +260,7 @@ def stopped(result: RunResult, request: RunRequest, budget_tokens: int) -> RunRe
         blocks=(),
         scores=(),
         curve=tuple(point for point in result.curve if point[0] <= end),
-        log_tail=f"clearly behind its base at {end / budget_tokens:.0%}, stopped",
+        log_tail=f"clearly behind at {end / budget_tokens:.0%}, stopped",
     )
 
 

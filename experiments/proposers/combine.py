@@ -26,7 +26,7 @@ from typing import NamedTuple, TypeAlias
 
 from experiments.proposers import Situation, hypothesis, one_of
 from experiments.proposers.additive import Observation, Setting, Worths
-from experiments.proposers.results import FAR, heard_trials, is_close, worse_of
+from experiments.proposers.results import FAR, heard_trials, is_close, leads, worse_of
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.families import FAMILIES
 from swarm.hypothesis import Hypothesis
@@ -118,10 +118,11 @@ def _open(situation: Situation, turns: Turns, worths: Worths | None) -> Changes:
 def _observations(
     situation: Situation, turns: Turns, heard: Collection[SeenTrial]
 ) -> Iterator[Observation]:
+    ahead = leads(situation, heard)
     settings = cache(partial(_settings, situation))
     for seen in heard:
         trial, close = seen.trial, is_close(situation, seen)
-        worse = worse_of(situation, trial, MOST_BETTER if close else FAR)
+        worse = worse_of(situation, seen, ahead, MOST_BETTER if close else FAR)
         before = settings(trial.base)
         if worse is None or not trial.knobs or before is None:
             continue

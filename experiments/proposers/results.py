@@ -8,14 +8,16 @@ measured on another base.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeAlias
 
 from experiments.proposers import Situation
 from experiments.proposers.turns import Changes, Turns
-from swarm.records import Trial
-from swarm.seen import SeenTrial
+from swarm.records import Pair, PeerId, TreeHash
+from swarm.seen import SeenTrial, cost
 
 PEERS_AT_LEAST = 16
 """So many trials of peers are looked at however few this node has made."""
@@ -31,7 +33,10 @@ FAR = 20.0
 """No result counts as more than so many `min_effect` better or worse; failures as these."""
 
 BEHIND = 4.0
-"""What is assumed of one that was stopped in its first run because it was clearly behind."""
+"""
+How much worse than the best its author had by then is what was stopped in its first run
+because it was clearly behind.
+"""
 
 HALF = 0.5
 """What is left of a result that a peer measured, or that was measured on another base."""
@@ -73,21 +78,48 @@ def pending(situation: Situation, turns: Turns) -> list[Changes]:
     return list(found.values())
 
 
-def worse_of(situation: Situation, trial: Trial, most_better: float = FAR) -> float | None:
+Leads: TypeAlias = Mapping[tuple[PeerId, TreeHash, TreeHash], float]
+"""By author, base and candidate: how far ahead of the base the author was, in `min_effect`."""
+
+
+def leads(situation: Situation, heard: Iterable[SeenTrial]) -> Leads:
+    """How far ahead of its base each author's best was when it stopped an experiment."""
+    direction, unit = situation.task.metric.direction, situation.task.min_effect
+    best: dict[PeerId, float] = {}
+    bases: dict[tuple[PeerId, TreeHash], float] = {}
+    found: dict[tuple[PeerId, TreeHash, TreeHash], float] = {}
+    for seen in sorted(heard, key=lambda seen: seen.trial.finished_at_ms):
+        trial, author = seen.trial, seen.author
+        if trial.pairs:
+            before = [Pair(pair.seed, 0, pair.base_nano) for pair in trial.pairs]
+            bases[author, trial.base_tree] = cost(before, direction)
+            best[author] = min(best.get(author, math.inf), cost(trial.pairs, direction))
+        elif (base := bases.get((author, trial.base_tree))) is not None:
+            ahead = (base - best[author]) / unit
+            found[author, trial.base_tree, trial.tree] = max(0.0, min(FAR, ahead))
+    return found
+
+
+def worse_of(
+    situation: Situation, seen: SeenTrial, ahead: Leads, most_better: float = FAR
+) -> float | None:
     """How much worse than its base the candidate was, in `min_effect`; None where unknown."""
+    trial = seen.trial
     if trial.outcome == "dropped":
         return None
     if not trial.pairs:
-        return BEHIND if trial.outcome == "no_gain" else FAR
+        lead = ahead.get((seen.author, trial.base_tree, trial.tree), 0.0)
+        return BEHIND - lead if trial.outcome == "no_gain" else FAR
     task = situation.task
     nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
     sign = 1e-9 if task.metric.direction == "minimize" else -1e-9
     return max(-most_better, min(FAR, sign * nano / task.min_effect))
 
 
-def _read(situation: Situation, turns: Turns, trials: Iterable[SeenTrial]) -> Iterator[Result]:
+def _read(situation: Situation, turns: Turns, trials: Sequence[SeenTrial]) -> Iterator[Result]:
+    ahead = leads(situation, trials)
     for seen in trials:
-        worse = worse_of(situation, seen.trial)
+        worse = worse_of(situation, seen, ahead)
         changes = None if worse is None else turns.read(seen.trial)
         if worse is None or not changes:
             continue

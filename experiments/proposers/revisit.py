@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.proposers import Situation, hypothesis
-from experiments.proposers.results import FAR, worse_of
+from experiments.proposers.results import FAR, leads, worse_of
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.hypothesis import Hypothesis
 from swarm.records import TreeHash
@@ -77,9 +77,11 @@ class RevisitProposer:
     def _discards(self, situation: Situation) -> Sequence[_Discard]:
         turns = Turns(situation, self._hashes)
         found: dict[str, _Discard] = {}
-        for seen in _looked_at(situation):
+        looked_at = list(_looked_at(situation))
+        ahead = leads(situation, looked_at)
+        for seen in looked_at:
             trial = seen.trial
-            worse = worse_of(situation, trial)
+            worse = worse_of(situation, seen, ahead)
             discarded = trial.outcome in ("no_gain", "diverged") and trial.base_tree != turns.base
             changes = turns.read(trial) if discarded and worse is not None else None
             if not changes or worse is None:

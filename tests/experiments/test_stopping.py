@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.measure import Measured, measure
@@ -10,7 +11,7 @@ from experiments.runner import Runner
 from experiments.stopping import Stop, Stopping
 from experiments.task_folder import load_task
 from swarm.settings_block import Scalar
-from swarm.stopping import POINTS
+from swarm.stopping import FAR_MARGIN, MARGIN, POINTS, raised
 from swarm.tree import Tree, tree_hash
 from swarm.turning import turned
 from tests.experiments.lab import Lab
@@ -34,7 +35,7 @@ async def test_a_run_that_is_behind_ends_and_is_not_remembered(tmp_path: Path) -
         held = RunRequest(slow, tree_hash(slow), 0, code=False, against=base.curve)
         stopped = await runner.run(held)
         assert stopped.status is RunStatus.STOPPED and stopped.value_nano is None
-        assert "clearly behind its base at" in stopped.log_tail
+        assert "clearly behind at" in stopped.log_tail
         assert POINTS // 4 <= len(stopped.curve) < POINTS
         assert not runner.remembers(held)
         whole = await runner.run(request(SLOW))
@@ -45,11 +46,11 @@ async def test_a_run_that_is_behind_ends_and_is_not_remembered(tmp_path: Path) -
 async def test_a_stopped_experiment_is_no_gain_and_a_watched_one_goes_on(tmp_path: Path) -> None:
     """One that is watched ends as if nobody looked, but it is noted that it was behind."""
     async with open_tiny(tmp_path) as runner:
-        stopped = await measured(runner, "stop")
+        stopped = await measured(runner, Stop("stop", MARGIN))
         assert (stopped.outcome, stopped.pairs, stopped.behind) == ("no_gain", [], True)
-        assert stopped.reason.startswith("clearly behind its base at ")
-        watched = await measured(runner, "watch")
-        never = await measured(runner, "never")
+        assert stopped.reason.startswith("clearly behind at ")
+        watched = await measured(runner, Stop("watch", MARGIN))
+        never = await measured(runner, Stop())
     assert (watched.behind, never.behind) == (True, False)
     assert watched.pairs and (watched.pairs, watched.outcome) == (never.pairs, never.outcome)
 
@@ -77,7 +78,7 @@ async def test_the_regret_of_the_rule_is_told_and_kept() -> None:
     stopping = Stopping(QUICK, lab, enabled=True, uniform=draws.__next__)
     changes: dict[str, Scalar] = {"WIDTH": 32}
     candidate = turned(QUICK.baseline, changes)
-    assert [stopping.of(QUICK.baseline, candidate) for _ in range(2)] == ["stop", "watch"]
+    assert [stopping.of(QUICK.baseline, candidate).mode for _ in range(2)] == ["stop", "watch"]
     assert await stopping.note("stop", "no_gain", behind=True) == ""
     assert "0 of 1 such were wins" in await stopping.note("watch", "no_gain", behind=True)
     assert await stopping.note("watch", "win", behind=False) == ""
@@ -85,4 +86,19 @@ async def test_the_regret_of_the_rule_is_told_and_kept() -> None:
     assert "1 of 2 such were wins" in await again.note("watch", "win", behind=True)
     assert again.account.stopped == 1
     off = Stopping(QUICK, lab, enabled=False, uniform=draws.__next__)
-    assert off.of(QUICK.baseline, candidate) == "never"
+    assert off.of(QUICK.baseline, candidate) == Stop()
+
+
+async def test_a_run_is_held_against_the_best_this_node_has_made(tmp_path: Path) -> None:
+    """On a base that is far behind what is known, too; the lower of both is what counts."""
+    async with open_tiny(tmp_path) as runner:
+        best, slow = await runner.run(request(good())), await runner.run(request(SLOW))
+    stopping = Stopping(load_tiny().task, Lab(QUICK), enabled=True, uniform=lambda: 0.5)
+    before = stopping.of(tree(SLOW), tree(SLOW))
+    worse = replace(slow, value_nano=(best.value_nano or 0) + 1)
+    stopping.saw(tree(SLOW), [worse, best, worse])
+    after = stopping.of(tree(SLOW), tree(SLOW))
+    poor = tuple((tokens, 2 * loss) for tokens, loss in slow.curve)
+    assert before.reference(poor) == raised(poor, MARGIN)
+    assert after.reference(poor) == raised(best.curve, FAR_MARGIN)
+    assert after.reference(best.curve) == raised(best.curve, MARGIN)

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from experiments.task_folder import load_task
 from swarm.settings_block import Scalar
-from swarm.stopping import EARLIEST, POINTS, can_be_compared, is_behind, mean_loss, stopped_at
+from swarm.stopping import (
+    EARLIEST,
+    FAR_MARGIN,
+    MARGIN,
+    POINTS,
+    is_behind,
+    margin_between,
+    mean_loss,
+    raised,
+    stopped_at,
+)
 from swarm.tree import Tree
 from swarm.turning import turned
 
@@ -63,14 +73,22 @@ def test_a_mean_loss_is_of_the_tokens_between(values: list[float], start: int, c
     assert abs(found - sum(part) / len(part)) < 1e-9
 
 
-def test_only_losses_that_mean_the_same_are_compared() -> None:
+def test_how_far_behind_says_something_depends_on_what_was_turned() -> None:
     """The schedule shapes the curve, label smoothing adds to the loss, code may do anything."""
     base = QUICK.baseline
     turns: dict[str, Scalar] = {"LEARNING_RATE": 0.01, "INIT": "xavier", "WIDTH": 32}
-    assert can_be_compared(base, turned(base, turns), QUICK)
+    assert margin_between(base, turned(base, turns), QUICK) == MARGIN
     others: list[dict[str, Scalar]] = [{"SCHEDULE": "cosine"}, {"LABEL_SMOOTHING": 0.05}]
     for other in others:
-        assert not can_be_compared(base, turned(base, {**turns, **other}), QUICK)
+        assert margin_between(base, turned(base, {**turns, **other}), QUICK) == FAR_MARGIN
     code: Tree = {"train.py": base["train.py"].replace(b"loss.item()", b"0.0")}
     assert code != base
-    assert not can_be_compared(base, code, QUICK)
+    assert margin_between(base, code, QUICK) is None
+
+
+def test_a_raised_curve_is_a_margin_short_of_that_far_above() -> None:
+    base = curve([4.0] * POINTS)
+    rising = [4.0 * (1 + FAR_MARGIN) * (1 + 1e-5 * each) for each in range(POINTS)]
+    just, far = ([share * each for each in rising] for share in (0.999, 1.001))
+    assert stopped_at(curve(just), raised(base, FAR_MARGIN), BUDGET) is None
+    assert stopped_at(curve(far), raised(base, FAR_MARGIN), BUDGET) is not None
