@@ -35,14 +35,14 @@ from swarm.seen import SeenTrial, cost
 from swarm.settings_block import Scalar
 from swarm.turning import settings_of
 
-MOST_AT_ONCE = 6
+MOST_AT_ONCE = 10
 """No more knobs are turned at once for what is known of them."""
 
 WORTH_TURNING = 0.5
 """What a setting has to be worth in a draw, in `min_effect`, to be turned to."""
 
 NEW_TOO = 0.7
-MOST_NEW = 3
+MOST_NEW = 5
 """How often values that nobody has tried are turned to along with the others; how many."""
 
 STRANGERS_DOUBT = 2.0

@@ -24,8 +24,8 @@ from swarm.turning import settings_of
 
 FOLLOW = "follow"
 
-FOLLOWERS = 2
-"""So many are enough to prove a find."""
+FOLLOWERS = 1
+"""So many are enough to prove a find, and whoever starts from it needs no proof."""
 
 
 class FollowProposer:
