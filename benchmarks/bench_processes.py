@@ -1,0 +1,146 @@
+"""
+The swarm of `benchmarks.bench_headline` once more, as real processes over real libp2p.
+
+Each of NODES nodes of one lab is `swarm start` in a home of its own: its own identity,
+journal, cache and trainer, GossipSub and sync on loopback, every other node trusted. Their
+clocks are real and so are their collisions: they share the cores of this machine. They are
+stopped once together they have trained as often as EXPERIMENTS plain runs; a run that was
+stopped early or failed counts as a whole one. Then their best is measured on fresh seeds.
+
+Usage: python -m benchmarks.bench_processes HOME [EXPERIMENTS NODES [TOKENS]]
+HOME is one of `benchmarks.bench_headline`; the figures go to `results/processes.json`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.bench_headline import BUDGET_TOKENS, EXPERIMENTS, NODES, measured
+from benchmarks.headline.lone import Found
+from benchmarks.headline.training import Training
+from benchmarks.result import Figure, write_result
+from experiments.history import History
+from gossip import trust_file
+from gossip.board import load_board
+from gossip.identity import load_or_create
+from gossip.journal import Journal
+from gossip.wins import JournalWins
+from swarm.lineage import ancestors, base_chain, resolve_tree
+from swarm.records import from_nano
+from swarm.task import Task
+from swarm.tree import Tree
+from tests.processes import NodeProcess, nodes, wait_until
+
+SETTINGS = "[network]\nmdns = false\nmax_connections_per_ip = 128\n"
+LEAD = 4
+"""Each node is told the addresses of so many that were started before it."""
+
+ASKED_EVERY_S = 2.0
+LONGEST_S = 3600.0
+ALIKE_S = 600.0
+
+
+def main(home: Path, experiments: int, count: int, tokens: int) -> None:
+    """Run the nodes, measure their best, write the figures."""
+    with Training(home, tokens) as training, tempfile.TemporaryDirectory() as folder:
+        task = training.loaded.task
+        with nodes(Path(folder), count, SETTINGS) as lab:
+            _introduce(lab)
+            started = time.monotonic()
+            _start(lab, home / "task")
+            begun = time.monotonic()
+            _wait(lab, experiments, task)
+            ended = time.monotonic()
+            wait_until(
+                lambda: len({frozenset(node.record_ids()) for node in lab}) == 1, str, ALIKE_S
+            )
+            alike_s = time.monotonic() - ended
+            statuses = [node.end(timeout_s=120) for node in lab]
+            found = _found(lab[0], task)
+            found.experiments = sum(node.experiments() for node in lab)
+            row = measured(training, found)
+            figures: dict[str, Figure] = {
+                "nodes": count,
+                "experiments_budget": experiments,
+                "budget_tokens": tokens,
+                "runs": sum(_runs(node, task) for node in lab),
+                "minutes": round((ended - started) / 60, 1),
+                "minutes_to_start_all": round((begun - started) / 60, 1),
+                "records": len(lab[0].record_ids()),
+                "seconds_until_all_hold_all": round(alike_s, 1),
+                "exit_statuses": sorted(set(statuses)),
+                "tracebacks": sum("Traceback" in node.tell() for node in lab),
+                **{key: value for key, value in row.items() if key != "reached"},
+            }
+        write_result("processes", figures)
+
+
+def _introduce(lab: Sequence[NodeProcess]) -> None:
+    """Every node trusts every other."""
+    peers = {load_or_create(node.home.identity).peer_id for node in lab}
+    for node in lab:
+        own = load_or_create(node.home.identity).peer_id
+        trust_file.save(node.home.trust, peers - {own})
+
+
+def _start(lab: Sequence[NodeProcess], task: Path) -> None:
+    """One after the other, each joining a few that are there."""
+    for number, node in enumerate(lab):
+        earlier = lab[max(0, number - LEAD) : number]
+        join = [part for each in earlier for part in ("--join", each.addrs()[0])]
+        node.start("--task", str(task), "--api", "off", "--workers", "1", *join)
+
+
+def _wait(lab: Sequence[NodeProcess], experiments: int, task: Task) -> None:
+    deadline, said = time.monotonic() + LONGEST_S, 0
+    while (runs := sum(_runs(node, task) for node in lab)) < experiments:
+        assert time.monotonic() < deadline, f"{runs} runs only"
+        if runs >= said + 20:
+            print(f"{runs} of {experiments} runs", file=sys.stderr, flush=True)
+            said = runs
+        time.sleep(ASKED_EVERY_S)
+
+
+def _runs(node: NodeProcess, task: Task) -> int:
+    """Runs that completed, and experiments that ended without any: at least one run each."""
+    if not node.home.runs.exists() or not node.home.history.exists():
+        return 0
+    with sqlite3.connect(f"file:{node.home.runs}?mode=ro", uri=True, timeout=30) as database:
+        [[completed]] = database.execute("SELECT count(*) FROM runs").fetchall()
+    history = History(node.home.history, task.id)
+    failed = sum(not trial.pairs for trial in history.all())
+    history.close()
+    return int(completed) + failed
+
+
+def _found(node: NodeProcess, task: Task) -> Found:
+    """The lowest that any win on the board claims, and the steps that lead there."""
+    with Journal.open(node.journal(), read_only=True) as journal:
+        board, wins = load_board(journal), JournalWins(journal)
+
+        def tree(record: str) -> Tree:
+            return resolve_tree(record, wins, task.baseline, task.editable, {})
+
+        values = {
+            record: fmean(from_nano(tried) for _, _, tried in win.pairs)
+            for record, win in board.wins.items()
+        }
+        if not values:
+            return Found(task.baseline, float("inf"))
+        best = min(values, key=values.__getitem__)
+        chain = [tree(each) for each in base_chain(best, board.wins)]
+        count = len(ancestors(best, board.wins))
+        print(f"{len(values)} wins; the best builds on {count}", file=sys.stderr)
+        return Found(tree(best), values[best], kept=[task.baseline, *chain])
+
+
+if __name__ == "__main__":
+    _, where, *rest = sys.argv
+    given = [int(each) for each in rest]
+    main(Path(where), *[*given, *(EXPERIMENTS, NODES, BUDGET_TOKENS)[len(given) :]])
