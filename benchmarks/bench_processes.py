@@ -74,7 +74,7 @@ def main(home: Path, experiments: int, count: int, tokens: int) -> None:
                 "minutes_to_start_all": round((begun - started) / 60, 1),
                 "records": len(lab[0].record_ids()),
                 "seconds_until_all_hold_all": round(alike_s, 1),
-                "exit_statuses": sorted(set(statuses)),
+                "exit_statuses": [*map(str, sorted(set(statuses)))],
                 "tracebacks": sum("Traceback" in node.tell() for node in lab),
                 **{key: value for key, value in row.items() if key != "reached"},
             }
