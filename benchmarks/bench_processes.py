@@ -8,7 +8,8 @@ stopped once together they have trained as often as EXPERIMENTS plain runs; a ru
 stopped early or failed counts as a whole one. Then their best is measured on fresh seeds.
 
 Usage: python -m benchmarks.bench_processes HOME [EXPERIMENTS NODES [TOKENS]]
-HOME is one of `benchmarks.bench_headline`; the figures go to `results/processes.json`.
+HOME is one of `benchmarks.bench_headline`; the figures go to `results/processes.json`, and a
+picture of who built on whom to `results/lineage.png`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.bench_headline import BUDGET_TOKENS, EXPERIMENTS, NODES, measured
+from benchmarks.headline.lineage import draw
 from benchmarks.headline.lone import Found
 from benchmarks.headline.training import Training
-from benchmarks.result import Figure, write_result
+from benchmarks.result import RESULTS, Figure, write_result
 from experiments.history import History
 from gossip import trust_file
 from gossip.board import load_board
@@ -127,6 +129,7 @@ def _found(node: NodeProcess, task: Task) -> Found:
         def tree(record: str) -> Tree:
             return resolve_tree(record, wins, task.baseline, task.editable, {})
 
+        draw(board.wins, RESULTS / "lineage.png")
         values = {
             record: fmean(from_nano(tried) for _, _, tried in win.pairs)
             for record, win in board.wins.items()

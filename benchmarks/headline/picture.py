@@ -16,8 +16,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.bench_headline import RAW
-from experiments.task_folder import load_task
+from benchmarks.bench_headline import BUDGET_TOKENS, RAW
 
 COLOURS = {
     "swarm": "#0b6e4f",
@@ -32,29 +31,29 @@ COLOURS = {
 def main() -> None:
     """Draw every arm, each as far as its budget goes."""
     rows = [json.loads(line) for line in RAW.read_text().splitlines()]
-    budget = load_task("quick").task.budget.tokens
-    assert budget is not None
+    rows = [row for row in rows if row["budget_tokens"] == BUDGET_TOKENS]
     figure: Any = Figure(figsize=(8, 4.5), dpi=150)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for row in rows:
         if row["reached"]:
-            _stairs(axes, row, budget)
+            _stairs(axes, row)
     axes.set_xlabel("training tokens spent, in whole experiments")
     axes.set_ylabel("val_bpb, bits per byte (lower is better)")
-    axes.set_title("quick: how low after how many tokens; dots: the best on fresh seeds")
+    axes.set_title(f"quick at {BUDGET_TOKENS:,} tokens a run; dots: the best on fresh seeds")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     figure.tight_layout()
     figure.savefig(RAW.with_suffix(".png"))
 
 
-def _stairs(axes: Any, row: dict[str, Any], budget: int) -> None:
+def _stairs(axes: Any, row: dict[str, Any]) -> None:
     """One arm: the lowest it has reached so far."""
-    tokens = [each[0] / budget for each in row["reached"]]
+    tokens = [each[0] / BUDGET_TOKENS for each in row["reached"]]
     lowest = list(accumulate((each[1] for each in row["reached"]), min))
     name = str(row["arm"])
     label = f"{row['nodes']} nodes" if name == "swarm" else name.replace("_", " ")
+    label = label if row["repetition"] == 0 else None
     colour = COLOURS[name]
     end = row["experiments_budget"]
     x, y = [*tokens, end], [*lowest, lowest[-1]]
