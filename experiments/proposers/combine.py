@@ -9,12 +9,15 @@ so that nodes who know the same do not all try the same.
 
 A node with friends turns a few knobs at random too, also where nothing is known: what each
 is worth then comes out of all their experiments, which as single turns would cover less.
+Where friends are many, the first idea of each draws every knob anew: the best of many random
+settings is a better start than a poor baseline with a few turns.
 
 Law: what peers say is measured here before it counts; strangers' experiments count no
 more than this node's own, and half, and nobody starts from them.
 
-Source of turning many at once to learn of each: Plackett & Burman, "The design of
-optimum multifactorial experiments", Biometrika 33 (1946).
+Sources. Turning many at once to learn of each: Plackett & Burman, "The design of optimum
+multifactorial experiments", Biometrika 33 (1946). Random settings first: Bergstra & Bengio,
+"Random search for hyper-parameter optimization", JMLR 13 (2012).
 """
 
 from __future__ import annotations
@@ -26,12 +29,13 @@ from typing import NamedTuple, TypeAlias
 
 from experiments.proposers import Situation, hypothesis, one_of
 from experiments.proposers.additive import Observation, Setting, Worths
+from experiments.proposers.front import champion_cost, finds
 from experiments.proposers.results import FAR, heard_trials, is_close, leads, worse_of
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.families import FAMILIES
 from swarm.hypothesis import Hypothesis
-from swarm.records import PROMISING, PeerId, RecordId, TreeHash
-from swarm.seen import SeenTrial, cost
+from swarm.records import PeerId, RecordId, TreeHash
+from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar
 from swarm.turning import settings_of
 
@@ -49,10 +53,10 @@ STRANGERS_DOUBT = 2.0
 OTHER_BASE_DOUBT = 2.0
 """How much surer is what was measured here, and on this base."""
 
-ASKED_AT_MOST = 8
+MANY = 8
+"""So many friends first draw everything anew, each about once."""
 
-GOOD = (PROMISING, "win")
-"""Outcomes of what others may start from, unless one of them saw the same tree fail."""
+ASKED_AT_MOST = 8
 
 MOST_BETTER = 1000.0
 """No gain of this node or a friend counts as more, in `min_effect`."""
@@ -89,10 +93,14 @@ class CombineProposer:
         pair = next(_pairs(turns, _open(situation, turns, worths), family), None)
         if pair is None:
             return None
-        best = _best(situation, turns)
+        best, first = _best(situation, turns), _is_first(situation)
         for _ in range(ASKED_AT_MOST):
             drawn: Mapping[Setting, float] = worths.drawn(_seed(situation)) if worths else {}
-            changes = _changes(situation, turns, best, drawn, family)
+            changes = (
+                _anew(situation, turns)
+                if first
+                else _changes(situation, turns, best, drawn, family)
+            )
             fits = any(turns.knobs[name].family == family for name, _ in changes)
             if fits and len(changes) > 1 and turns.is_new(changes):
                 return _proposal(situation, turns, changes, family)
@@ -168,21 +176,27 @@ def _better(turns: Turns, worths: Mapping[Setting, float]) -> list[_Turn]:
 
 def _best(situation: Situation, turns: Turns) -> Changes:
     """What leads to the best that was measured here or by a friend; none: the champion is it."""
-    value, direction = situation.champion.value, situation.task.metric.direction
-    if value is None:
-        return ()
-    sign = 1.0 if direction == "minimize" else -1.0
-    close = [seen.trial for seen in situation.trials if is_close(situation, seen)]
-    failed = {trial.tree for trial in close if trial.outcome not in GOOD}
-    finds = [trial for trial in close if trial.pairs and trial.knobs and trial.tree not in failed]
-    for trial in sorted(finds, key=lambda trial: (cost(trial.pairs, direction), trial.tree)):
-        if cost(trial.pairs, direction) >= sign * value - situation.task.sigma:
+    own = champion_cost(situation)
+    for found, trial in finds(situation) if own is not None else ():
+        if own is None or found >= own - situation.task.sigma:
             return ()
         settings = _settings(situation, trial.base)
         changes = None if settings is None else turns.towards(settings | dict(trial.knobs))
         if changes:
             return changes
     return ()
+
+
+def _is_first(situation: Situation) -> bool:
+    """Whether many friends have just begun: fewer experiments are finished than they are."""
+    many = len(situation.friends)
+    return many >= MANY and many > sum(is_close(situation, seen) for seen in situation.trials)
+
+
+def _anew(situation: Situation, turns: Turns) -> Changes:
+    """Every knob drawn anew."""
+    drawn = {name: one_of(situation, turns.values(knob)) for name, knob in turns.knobs.items()}
+    return turns.changes(drawn)
 
 
 def _changes(

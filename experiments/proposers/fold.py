@@ -10,7 +10,7 @@ The greatest expected gain comes first. A claim that nobody confirmed counts hal
 and gains found apart add up to less: each win more in a fold takes a fifth of it.
 
 Law: nothing is built on because somebody said so; a fold only says what to
-measure next. A merge that conflicts is skipped.
+measure next. A merge that conflicts is skipped, and so is one whose wins friends have outdone.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.proposers import KnownWin, Situation, hypothesis
+from experiments.proposers.front import champion_cost, front_cost
 from experiments.proposers.may_run import CanBeTold, MayRun
 from swarm.hypothesis import Hypothesis
 from swarm.merge import merge_trees
 from swarm.records import MAX_PARENTS, TreeHash
+from swarm.statistics import Rule
 from swarm.tree import Tree, tree_hash
 
 CLAIM_COUNTS = 0.5
@@ -76,11 +78,13 @@ class FoldProposer:
 
     def _untried(self, situation: Situation) -> Iterator[_Fold]:
         base = tree_hash(situation.champion.tree)
-        usable = list(self._usable(situation))
+        usable, front = list(self._usable(situation)), front_cost(situation)
         folds = [*self._merged(situation, base, usable), *_adopted(situation, usable)]
         for fold in sorted(folds, key=lambda fold: (-fold.gain, fold.wins[0].record)):
             tree = tree_hash(fold.tree)
             if tree == base or situation.tried(base, tree):
+                continue
+            if _is_outdone(situation, fold, front):
                 continue
             if self._may_run(situation, fold.tree) and self._can_be_told(situation, fold.tree):
                 yield fold
@@ -138,6 +142,17 @@ def _adopted(situation: Situation, usable: Sequence[KnownWin]) -> Iterator[_Fold
         ahead *= 1.0 if win.confirmed else CLAIM_COUNTS
         if ahead > _gain(situation, win):
             yield _Fold((win,), ahead, win.tree, adopt=True)
+
+
+def _is_outdone(situation: Situation, fold: _Fold, front: float) -> bool:
+    """Whether friends have measured what is clearly better than all that a fold may come to."""
+    own = champion_cost(situation)
+    if own is None:
+        return False
+    sign = 1.0 if situation.task.metric.direction == "minimize" else -1.0
+    merged = own + math.fsum(sign * win.effect for win in fold.wins)
+    least = min(merged, *(sign * win.value for win in fold.wins))
+    return Rule.of(situation.task).is_clear(least - front)
 
 
 def _plain(title: str) -> str:

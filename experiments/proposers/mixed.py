@@ -2,7 +2,8 @@
 Several proposers behind one: those that have something in a family take turns.
 
 Law: a family is offered if any of them offers it, and whoever has nothing after all
-passes on to the next.
+passes on to the next. While friends are clearly ahead of the champion, what starts from
+where they are comes first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from experiments.proposers import Proposer, Situation, one_of
 from experiments.proposers.combine import CombineProposer
 from experiments.proposers.fold import FoldProposer
 from experiments.proposers.follow import FollowProposer
+from experiments.proposers.front import champion_is_behind
 from experiments.proposers.knobs import KnobProposer
 from experiments.proposers.revisit import RevisitProposer
 from experiments.proposers.simplify import SimplifyProposer
@@ -32,12 +34,16 @@ class MixedProposer:
 
     Args:
         proposers: Each with its weight, above 0.
+        from_front: The one of them that starts from the best that friends have measured.
     """
 
     name = "mixed"
 
-    def __init__(self, proposers: Sequence[tuple[Proposer, float]]) -> None:
+    def __init__(
+        self, proposers: Sequence[tuple[Proposer, float]], from_front: Proposer | None = None
+    ) -> None:
         self._proposers = list(proposers)
+        self._from_front = from_front
 
     def families(self, situation: Situation) -> Collection[str]:
         """Families in which any of them has something."""
@@ -48,8 +54,12 @@ class MixedProposer:
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
         """What one of them proposes."""
         left = [each for each in self._proposers if family in each[0].families(situation)]
+        first = [each for each in left if each[0] is self._from_front]
+        if not champion_is_behind(situation):
+            first = []
         while left:
-            drawn = one_of(situation, left, [weight for _, weight in left])
+            drawn = one_of(situation, first or left, [weight for _, weight in first or left])
+            first = []
             if (found := drawn[0].propose(situation, family)) is not None:
                 return found
             left.remove(drawn)
@@ -62,12 +72,14 @@ def every_proposer(llm: Proposer | None = None) -> tuple[Proposer, ...]:
 
     In a family in which the model has an idea, that comes first: its ideas are few and dear.
     """
+    combine = CombineProposer()
     own_ideas = MixedProposer(
         [
             (KnobProposer(), KNOBS_PER_REVISIT),
             (RevisitProposer(), 1.0),
             (SimplifyProposer(), KNOBS_PER_REVISIT),
-            (CombineProposer(), COMBINED_PER_REVISIT),
-        ]
+            (combine, COMBINED_PER_REVISIT),
+        ],
+        from_front=combine,
     )
     return FollowProposer(), own_ideas, FoldProposer(), *([] if llm is None else [llm])
