@@ -177,8 +177,10 @@ def _better(turns: Turns, worths: Mapping[Setting, float]) -> list[_Turn]:
 def _best(situation: Situation, turns: Turns) -> Changes:
     """What leads to the best that was measured here or by a friend; none: the champion is it."""
     own = champion_cost(situation)
-    for found, trial in finds(situation) if own is not None else ():
-        if own is None or found >= own - situation.task.sigma:
+    if own is None:
+        return ()
+    for found, trial in finds(situation):
+        if found >= own - situation.task.sigma:
             return ()
         settings = _settings(situation, trial.base)
         changes = None if settings is None else turns.towards(settings | dict(trial.knobs))

@@ -54,9 +54,8 @@ class MixedProposer:
     def propose(self, situation: Situation, family: str) -> Hypothesis | None:
         """What one of them proposes."""
         left = [each for each in self._proposers if family in each[0].families(situation)]
-        first = [each for each in left if each[0] is self._from_front]
-        if not champion_is_behind(situation):
-            first = []
+        behind = champion_is_behind(situation)
+        first = [each for each in left if behind and each[0] is self._from_front]
         while left:
             drawn = one_of(situation, first or left, [weight for _, weight in first or left])
             first = []
