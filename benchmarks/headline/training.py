@@ -37,6 +37,12 @@ TASK = "quick"
 EVAL_SHARE = 2
 """Bytes scored per token trained on, where a run is made smaller than the task has it."""
 
+TRIES = 3
+"""
+So often what was found is run on a seed: what takes nearly as much processor time as is
+allowed times out where the machine was disturbed.
+"""
+
 ROWS = "rows.jsonl"
 """What was asked and answered, one line each: what `benchmarks.tabular` is made from."""
 
@@ -109,7 +115,11 @@ class Training(Trainer):
 
     def value(self, tree: Tree, seed: int, exam: Exam) -> float | None:
         """The metric of a tree on one text; None where it does not complete."""
-        result = self.run(RunRequest(tree, tree_hash(tree), seed, code=False, exams=(exam,)))
+        request = RunRequest(tree, tree_hash(tree), seed, code=False, exams=(exam,))
+        result = self.run(request)
+        for _ in range(TRIES - 1):
+            if result.status is RunStatus.TIMED_OUT:
+                result = self.run(request)
         return None if result.value_nano is None else result.value_nano / 1e9
 
     def _live(self) -> None:
