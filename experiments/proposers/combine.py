@@ -7,8 +7,8 @@ its friends have measured, though that is not proven yet. What each setting is w
 from `experiments.proposers.additive`; plausible worths are drawn anew for each proposal,
 so that nodes who know the same do not all try the same.
 
-A node with friends turns a few knobs at random too, also where nothing is known: what each
-is worth then comes out of all their experiments, which as single turns would cover less.
+A node with friends turns knobs to values that nobody has tried too: what each is worth then
+comes out of all their experiments, which as single turns would cover less.
 Where friends are many, the first idea of each draws every knob anew: the best of many random
 settings is a better start than a poor baseline with a few turns.
 
@@ -22,44 +22,30 @@ multifactorial experiments", Biometrika 33 (1946). Random settings first: Bergst
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
 from typing import NamedTuple, TypeAlias
 
 from experiments.proposers import Situation, hypothesis, one_of
 from experiments.proposers.additive import Observation, Setting, Worths
 from experiments.proposers.front import champion_cost, finds
-from experiments.proposers.results import FAR, heard_trials, is_close, leads, worse_of
+from experiments.proposers.observed import observations, settings_at
+from experiments.proposers.results import heard_trials, is_close
 from experiments.proposers.turns import Changes, Hashes, Turns
 from swarm.families import FAMILIES
 from swarm.hypothesis import Hypothesis
-from swarm.records import PeerId, RecordId, TreeHash
+from swarm.records import PeerId, TreeHash
 from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar
-from swarm.turning import settings_of
 
 MOST_AT_ONCE = 10
-"""No more knobs are turned at once for what is known of them."""
-
-WORTH_TURNING = 0.5
-"""What a setting has to be worth in a draw, in `min_effect`, to be turned to."""
-
-NEW_TOO = 0.7
-MOST_NEW = 5
-"""How often values that nobody has tried are turned to along with the others; how many."""
-
-STRANGERS_DOUBT = 2.0
-OTHER_BASE_DOUBT = 2.0
-"""How much surer is what was measured here, and on this base."""
+FIRST_AT_ONCE = 2
+"""No more knobs are turned at once, and before anything is known; each experiment adds one."""
 
 MANY = 8
 """So many friends first draw everything anew, each about once."""
 
 ASKED_AT_MOST = 8
-
-MOST_BETTER = 1000.0
-"""No gain of this node or a friend counts as more, in `min_effect`."""
 
 
 class _Turn(NamedTuple):
@@ -78,7 +64,7 @@ class CombineProposer:
 
     def __init__(self) -> None:
         self._hashes = Hashes()
-        self._last: tuple[_Heard, Worths | None] | None = None
+        self._last: tuple[_Heard, Worths] | None = None
 
     def families(self, situation: Situation) -> Collection[str]:
         """The families of all settings that may be worth a turn, with another."""
@@ -95,55 +81,46 @@ class CombineProposer:
             return None
         best, first = _best(situation, turns), _is_first(situation)
         for _ in range(ASKED_AT_MOST):
-            drawn: Mapping[Setting, float] = worths.drawn(_seed(situation)) if worths else {}
             changes = (
                 _anew(situation, turns)
                 if first
-                else _changes(situation, turns, best, drawn, family)
+                else _changes(situation, turns, best, worths, family)
             )
-            fits = any(turns.knobs[name].family == family for name, _ in changes)
-            if fits and len(changes) > 1 and turns.is_new(changes):
+            if _has(turns, changes, family) and len(changes) > 1 and turns.is_new(changes):
                 return _proposal(situation, turns, changes, family)
         return _proposal(situation, turns, pair, family)
 
-    def _worths(self, situation: Situation, turns: Turns) -> Worths | None:
+    def _worths(self, situation: Situation, turns: Turns) -> Worths:
         """What settings are worth; as it was last time, if nothing has been heard since."""
-        key = turns.base, situation.friends, heard_trials(situation)
+        heard = heard_trials(situation)
+        key = turns.base, situation.friends, heard
         if self._last is None or self._last[0] != key:
-            found = list(_observations(situation, turns, key[2]))
-            self._last = key, Worths(found) if found else None
+            found = list(observations(situation, heard))
+            self._last = key, Worths(found, _values(situation, turns, found))
         return self._last[1]
 
 
-def _open(situation: Situation, turns: Turns, worths: Worths | None) -> Changes:
+def _values(
+    situation: Situation, turns: Turns, found: Sequence[Observation]
+) -> Mapping[str, Sequence[Scalar]]:
+    """What each knob may be turned to; alone only to what was tried."""
+    every = {name: turns.values(knob) for name, knob in turns.knobs.items()}
+    if _has_friends(situation):
+        return every
+    tried = {setting for each in found for setting in each.settings.items()}
+    tried |= {(name, repr(turns.settings[name])) for name in every}
+    return {name: [v for v in known if (name, repr(v)) in tried] for name, known in every.items()}
+
+
+def _has_friends(situation: Situation) -> bool:
+    return len(situation.friends) > 1
+
+
+def _open(situation: Situation, turns: Turns, worths: Worths) -> Changes:
     """Every turn that may be made with another: with friends all, else what is promising."""
-    if len(situation.friends) > 1:
+    if _has_friends(situation):
         return tuple((knob.name, value) for knob, value in turns.singles())
-    better = _better(turns, worths.expected()) if worths else []
-    return tuple((turn.name, turn.value) for turn in better if turn.gain > 0)
-
-
-def _observations(
-    situation: Situation, turns: Turns, heard: Collection[SeenTrial]
-) -> Iterator[Observation]:
-    ahead = leads(situation, heard)
-    settings = cache(partial(_settings, situation))
-    for seen in heard:
-        trial, close = seen.trial, is_close(situation, seen)
-        worse = worse_of(situation, seen, ahead, MOST_BETTER if close else FAR)
-        before = settings(trial.base)
-        if worse is None or not trial.knobs or before is None:
-            continue
-        if not all(name in before for name, _ in trial.knobs):
-            continue
-        doubt = 1.0 if close else STRANGERS_DOUBT
-        doubt *= 1.0 if trial.base_tree == turns.base else OTHER_BASE_DOUBT
-        yield Observation(
-            now=trial.knobs,
-            before=[(name, before[name]) for name, _ in trial.knobs],
-            gain=-worse,
-            doubt=doubt,
-        )
+    return tuple((turn.name, turn.value) for turn in _better(turns, worths.expected()))
 
 
 def _pairs(turns: Turns, good: Changes, family: str) -> Iterator[Changes]:
@@ -156,21 +133,14 @@ def _pairs(turns: Turns, good: Changes, family: str) -> Iterator[Changes]:
                     yield changes
 
 
-def _settings(situation: Situation, record: RecordId | None) -> dict[str, str] | None:
-    """The literals of a base's settings; None where its tree is not here."""
-    tree = situation.tree_of(record)
-    return None if tree is None else {n: repr(v) for n, v in settings_of(tree).items()}
-
-
 def _better(turns: Turns, worths: Mapping[Setting, float]) -> list[_Turn]:
-    """For each knob the best of its other values that are known, the greatest gain first."""
+    """For each knob the best of its other values, if that is a gain; the greatest first."""
     best: dict[str, _Turn] = {}
     for knob, value in turns.singles():
         setting, here = (knob.name, repr(value)), (knob.name, repr(turns.settings[knob.name]))
-        if setting in worths:
-            turn = _Turn(worths[setting] - worths.get(here, 0.0), knob.name, value)
-            if knob.name not in best or turn.gain > best[knob.name].gain:
-                best[knob.name] = turn
+        gain = worths.get(setting, 0.0) - worths.get(here, 0.0)
+        if gain > 0 and (knob.name not in best or gain > best[knob.name].gain):
+            best[knob.name] = _Turn(gain, knob.name, value)
     return sorted(best.values(), key=lambda turn: (-turn.gain, turn.name))
 
 
@@ -182,7 +152,7 @@ def _best(situation: Situation, turns: Turns) -> Changes:
     for found, trial in finds(situation):
         if found >= own - situation.task.sigma:
             return ()
-        settings = _settings(situation, trial.base)
+        settings = settings_at(situation, trial.base)
         changes = None if settings is None else turns.towards(settings | dict(trial.knobs))
         if changes:
             return changes
@@ -202,39 +172,23 @@ def _anew(situation: Situation, turns: Turns) -> Changes:
 
 
 def _changes(
-    situation: Situation,
-    turns: Turns,
-    best: Changes,
-    worths: Mapping[Setting, float],
-    family: str,
+    situation: Situation, turns: Turns, best: Changes, worths: Worths, family: str
 ) -> Changes:
-    """The best, with some turns that a draw finds worth it and some that are new."""
+    """The best, with the turns that a draw finds to be worth most, one of the family with them."""
     start = Turns(replace(situation, champion=replace(situation.champion, tree=turns.tree(best))))
-    better = [turn for turn in _better(start, worths) if turn.gain > WORTH_TURNING]
-    better.sort(key=lambda turn: turns.knobs[turn.name].family != family)
-    most = 1 + int(situation.uniform() * MOST_AT_ONCE)
-    chosen = {turn.name: turn.value for turn in better[:most]}
-    for _ in range(_how_many_new(situation, bool(worths))):
-        unknown = [
-            (knob.name, value)
-            for knob, value in start.singles()
-            if (knob.name, repr(value)) not in worths and knob.name not in chosen
-        ]
-        own = [each for each in unknown if turns.knobs[each[0]].family == family]
-        wanted = own if own and not _has(turns, chosen, family) else unknown
-        chosen |= dict([one_of(situation, wanted)] if wanted else [])
-    return turns.changes(dict(best) | chosen)
+    better = _better(start, worths.drawn(_seed(situation)))
+    most = min(MOST_AT_ONCE, FIRST_AT_ONCE + worths.count)
+    chosen = better[: 1 + int(situation.uniform() * most)]
+    own = [turn for turn in better if turns.knobs[turn.name].family == family]
+    changes = turns.changes(dict(best) | {turn.name: turn.value for turn in chosen})
+    if own and not _has(turns, changes, family):
+        chosen[-1] = own[0]
+        changes = turns.changes(dict(best) | {turn.name: turn.value for turn in chosen})
+    return changes if chosen else ()
 
 
-def _how_many_new(situation: Situation, known: bool) -> int:
-    few = 1 + int(situation.uniform() * MOST_NEW)
-    if not known:
-        return few + 1
-    return few if situation.uniform() < NEW_TOO else 0
-
-
-def _has(turns: Turns, names: Iterable[str], family: str) -> bool:
-    return any(turns.knobs[name].family == family for name in names)
+def _has(turns: Turns, changes: Changes, family: str) -> bool:
+    return any(turns.knobs[name].family == family for name, _ in changes)
 
 
 def _seed(situation: Situation) -> int:

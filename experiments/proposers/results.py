@@ -100,9 +100,7 @@ def leads(situation: Situation, heard: Iterable[SeenTrial]) -> Leads:
     return found
 
 
-def worse_of(
-    situation: Situation, seen: SeenTrial, ahead: Leads, most_better: float = FAR
-) -> float | None:
+def worse_of(situation: Situation, seen: SeenTrial, ahead: Leads) -> float | None:
     """How much worse than its base the candidate was, in `min_effect`; None where unknown."""
     trial = seen.trial
     if trial.outcome == "dropped":
@@ -113,7 +111,7 @@ def worse_of(
     task = situation.task
     nano = sum(pair.candidate_nano - pair.base_nano for pair in trial.pairs) / len(trial.pairs)
     sign = 1e-9 if task.metric.direction == "minimize" else -1e-9
-    return max(-most_better, min(FAR, sign * nano / task.min_effect))
+    return max(-FAR, min(FAR, sign * nano / task.min_effect))
 
 
 def _read(situation: Situation, turns: Turns, trials: Sequence[SeenTrial]) -> Iterator[Result]:
