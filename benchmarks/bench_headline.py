@@ -31,6 +31,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -145,24 +146,24 @@ def spent(tokens: Tokens) -> Row:
         "tokens": tokens.spent,
         "tokens_baseline": tokens.baseline,
         "tokens_replication": tokens.checks,
+        "tokens_again": tokens.again,
+        "tokens_saved": tokens.saved,
     }
 
 
 def of_a_group(ended: Ended) -> Row:
     """What only several nodes have."""
-    first = max(
-        (record for each in ended.lineages for record in each),
-        key=lambda record: sum(record in each for each in ended.lineages),
-        default=None,
-    )
+    spread = ended.spread
+    shared = Counter(record for each in ended.lineages for record in each)
     return {
         "wins": len(ended.board.wins),
         "duplicates": round(ended.repeated.rate, 4),
         "refolds": ended.repeated.refolds,
-        "nodes_with_most_shared_win": sum(first in each for each in ended.lineages),
-        "most_shared_win": ended.board.wins[first].title
-        if first and first in ended.board.wins
-        else None,
+        "first_big_win": spread.title if spread else None,
+        "nodes_with_first_big_win": spread.nodes_with if spread else 0,
+        "nodes_past_first_big_win": spread.nodes_past if spread else 0,
+        "minutes_until_two_thirds_were": spread.minutes_past if spread else None,
+        "nodes_with_most_shared_win": max(shared.values(), default=0),
         "nodes_with_a_win": sum(bool(each) for each in ended.lineages),
     }
 

@@ -13,12 +13,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
 import trio
 import trio.testing
 
 from benchmarks.headline.lone import Found
+from benchmarks.headline.spread import Spread, spread_of, value_of
 from benchmarks.headline.training import PaidHarness, Tokens, Trainer
 from benchmarks.virtual.peer import Peer
 from benchmarks.virtual.wire import Wire, now_ms
@@ -27,7 +27,7 @@ from experiments.proposers.mixed import every_proposer
 from swarm.board import Board
 from swarm.duplicates import Repeated, repeated
 from swarm.lineage import ancestors, base_chain
-from swarm.records import PeerId, Record, RecordId, Trials, Win, from_nano
+from swarm.records import PeerId, Record, RecordId, Trials, Win
 from swarm.seen import LatestTrials, SeenTrial
 from swarm.settings import SearchSettings
 from swarm.signals import Claim, Idea
@@ -69,6 +69,7 @@ class Colleague(Peer):
         self.trials = LatestTrials()
         self.trials_minutes = TRIALS_MINUTES
         self.steps: list[tuple[int, float]] = []
+        self.champions: list[tuple[float, RecordId]] = []
         self._tokens = tokens
         self._lab = lab
         super().__init__(
@@ -101,9 +102,14 @@ class Colleague(Peer):
 
     async def publish(self, record: Record) -> RecordId:
         if isinstance(record, Win):
-            value = fmean(from_nano(pair.candidate_nano) for pair in record.pairs)
-            self.steps.append((self._tokens.spent, value))
+            self.steps.append((self._tokens.spent, value_of(record)))
         return await super().publish(record)
+
+    async def remember(self, name: str, data: bytes) -> None:
+        await super().remember(name, data)
+        before = self.champions[-1][1] if self.champions else None
+        if self.champion is not None and self.champion != before:
+            self.champions.append((trio.current_time(), self.champion))
 
     def _accepted(self, batch: Sequence[Valid]) -> None:
         for valid in batch:
@@ -122,12 +128,14 @@ class Ended:
         repeated: How often one tried what another had tried.
         board: Of the first node.
         lineages: By node, the wins its champion was built of.
+        spread: How the first win was passed on; None without any.
     """
 
     found: Found
     repeated: Repeated
     board: Board
     lineages: tuple[frozenset[RecordId], ...]
+    spread: Spread | None
 
 
 def swarm(
@@ -202,6 +210,7 @@ def _ended(peers: Sequence[Colleague]) -> Ended:
         repeated(each.all_trials() for each in peers if each.history.count()),
         one.board,
         tuple(_lineage(each) for each in peers),
+        spread_of(one.board.wins, [each.champions for each in peers]),
     )
 
 
@@ -210,11 +219,8 @@ Led = tuple[float, RecordId | None, Colleague]
 
 def _champion(peer: Colleague) -> Led:
     record = peer.champion
-    return (math.inf, None, peer) if record is None else (_value(peer, record), record, peer)
-
-
-def _value(peer: Colleague, record: RecordId) -> float:
-    return fmean(from_nano(tried) for _, _, tried in peer.board.wins[record].pairs)
+    value = math.inf if record is None else value_of(peer.board.wins[record])
+    return value, record, peer
 
 
 def _lineage(peer: Colleague) -> frozenset[RecordId]:

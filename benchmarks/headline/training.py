@@ -15,7 +15,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -28,6 +28,7 @@ from experiments.run_cache import RunCache
 from experiments.runner import Runner, open_runner
 from experiments.sandbox import best_sandbox
 from experiments.task_folder import LoadedTask, load_task
+from swarm.records import TreeHash
 from swarm.stopping import stopped_at
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
@@ -192,19 +193,24 @@ class Tokens:
     What may be trained on in all, and what was.
 
     Attributes:
-        baseline, checks, rest: What went into runs of the task's baseline, into checks of
-            others' wins, and into all other runs.
+        baseline, checks, again, first: What went into runs of the task's baseline, into checks
+            of others' wins, into other runs of what had been run before, and into the first
+            run of everything else.
+        saved: What runs that were stopped would have gone on to train on.
     """
 
     budget: int
     baseline: int = 0
     checks: int = 0
-    rest: int = 0
+    again: int = 0
+    first: int = 0
+    saved: int = 0
+    _known: set[TreeHash] = field(default_factory=set[TreeHash])
 
     @property
     def spent(self) -> int:
         """All of it."""
-        return self.baseline + self.checks + self.rest
+        return self.baseline + self.checks + self.again + self.first
 
     @property
     def over(self) -> bool:
@@ -217,8 +223,11 @@ class Tokens:
             self.checks += tokens
         elif request.tree_hash == baseline:
             self.baseline += tokens
+        elif request.tree_hash in self._known:
+            self.again += tokens
         else:
-            self.rest += tokens
+            self.first += tokens
+            self._known.add(request.tree_hash)
 
 
 class PaidHarness:
@@ -249,6 +258,8 @@ class PaidHarness:
         result = stopped(self._training.run(request), request, budget)
         tokens = trained_on(result, budget)
         self._tokens.pay(request, tokens, self._baseline)
+        if result.status is RunStatus.STOPPED:
+            self._tokens.saved += budget - tokens
         await trio.sleep(max(tokens, 1) / budget)
         return result
 
