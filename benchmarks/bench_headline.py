@@ -16,6 +16,9 @@ Afterwards the best tree of each arm is trained again on seeds that nobody has s
 scored on the validation text and on the holdout, which no arm was shown. `false_wins`
 counts steps on its way that are no step down on those seeds.
 
+A swarm's best is what was proven; `front_holdout_mean` is that of the best that any of its
+nodes had measured by then, which is what the other arms call their best.
+
 `parallel_efficiency` is the tokens that the plain loop needed to get as low as the swarm
 said it got, over those the swarm had needed by then; null where the loop never got there.
 
@@ -112,7 +115,9 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: i
     if name in lone:
         return measured(training, lone[name]()) | spent(tokens)
     ended = groups[name]()
-    return measured(training, ended.found) | spent(tokens) | of_a_group(ended)
+    front = paired_effect(values(training, ended.front, FRESH_SEEDS, HOLDOUT))
+    row = measured(training, ended.found) | spent(tokens) | of_a_group(ended)
+    return row | {"front_holdout_mean": round(front.mean, 4)}
 
 
 def measured(training: Training, found: Found) -> Row:
@@ -159,6 +164,7 @@ def of_a_group(ended: Ended) -> Row:
         "wins": len(ended.board.wins),
         "duplicates": round(ended.repeated.rate, 4),
         "refolds": ended.repeated.refolds,
+        "made_by": ended.made_by,
         "first_big_win": spread.title if spread else None,
         "nodes_with_first_big_win": spread.nodes_with if spread else 0,
         "nodes_past_first_big_win": spread.nodes_past if spread else 0,

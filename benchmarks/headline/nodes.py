@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import random
 import tempfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,10 @@ from benchmarks.headline.training import PaidHarness, Tokens, Trainer
 from benchmarks.virtual.peer import Peer
 from benchmarks.virtual.wire import Wire, now_ms
 from experiments.findings import trials_record
+from experiments.proposers.front import finds
 from experiments.proposers.mixed import every_proposer
+from experiments.proposers.observed import settings_at
+from experiments.proposers.turns import Turns
 from swarm.board import Board
 from swarm.duplicates import Repeated, repeated
 from swarm.lineage import ancestors, base_chain
@@ -129,6 +133,8 @@ class Ended:
         board: Of the first node.
         lineages: By node, the wins its champion was built of.
         spread: How the first win was passed on; None without any.
+        front: The best tree that any node has measured, proven or not.
+        made_by: How many experiments each proposer made.
     """
 
     found: Found
@@ -136,6 +142,8 @@ class Ended:
     board: Board
     lineages: tuple[frozenset[RecordId], ...]
     spread: Spread | None
+    front: Tree
+    made_by: Mapping[str, int]
 
 
 def swarm(
@@ -211,6 +219,8 @@ def _ended(peers: Sequence[Colleague]) -> Ended:
         one.board,
         tuple(_lineage(each) for each in peers),
         spread_of(one.board.wins, [each.champions for each in peers]),
+        min(map(_front, peers), key=lambda each: each[0])[1],
+        Counter(trial.proposer for each in peers for trial in each.history.all()),
     )
 
 
@@ -221,6 +231,19 @@ def _champion(peer: Colleague) -> Led:
     record = peer.champion
     value = math.inf if record is None else value_of(peer.board.wins[record])
     return value, record, peer
+
+
+def _front(peer: Colleague) -> tuple[float, Tree]:
+    """What the best that a node knows of costs, and its tree."""
+    assert peer.research is not None
+    situation = peer.research.situation()
+    turns = Turns(situation)
+    for cost, trial in finds(situation):
+        settings = settings_at(situation, trial.base)
+        changes = None if settings is None else turns.towards(settings | dict(trial.knobs))
+        if changes is not None:
+            return cost, turns.tree(changes)
+    return math.inf, situation.champion.tree
 
 
 def _lineage(peer: Colleague) -> frozenset[RecordId]:

@@ -28,7 +28,7 @@ from typing import NamedTuple, TypeAlias
 
 from experiments.proposers import Situation, hypothesis, one_of
 from experiments.proposers.additive import Observation, Setting, Worths
-from experiments.proposers.front import champion_cost, finds
+from experiments.proposers.front import MANY, champion_cost, finds
 from experiments.proposers.observed import observations, settings_at
 from experiments.proposers.results import heard_trials, is_close
 from experiments.proposers.turns import Changes, Hashes, Turns
@@ -41,9 +41,6 @@ from swarm.settings_block import Scalar
 MOST_AT_ONCE = 10
 FIRST_AT_ONCE = 2
 """No more knobs are turned at once, and before anything is known; each experiment adds one."""
-
-MANY = 8
-"""So many friends first draw everything anew, each about once."""
 
 ASKED_AT_MOST = 8
 

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.proposers import KnownWin, Situation, hypothesis
-from experiments.proposers.front import champion_cost, front_cost
+from experiments.proposers.front import champion_cost, front_cost, need_not_catch_up
 from experiments.proposers.may_run import CanBeTold, MayRun
 from swarm.hypothesis import Hypothesis
 from swarm.merge import merge_trees
@@ -145,14 +145,20 @@ def _adopted(situation: Situation, usable: Sequence[KnownWin]) -> Iterator[_Fold
 
 
 def _is_outdone(situation: Situation, fold: _Fold, front: float) -> bool:
-    """Whether friends have measured what is clearly better than all that a fold may come to."""
+    """
+    Whether friends have measured what is clearly better than all that a fold may come to;
+    or, where their ideas start from there anyway, what is as good.
+    """
     own = champion_cost(situation)
     if own is None:
         return False
     sign = 1.0 if situation.task.metric.direction == "minimize" else -1.0
     merged = own + math.fsum(sign * win.effect for win in fold.wins)
     least = min(merged, *(sign * win.value for win in fold.wins))
-    return Rule.of(situation.task).is_clear(least - front)
+    rule = Rule.of(situation.task)
+    if need_not_catch_up(situation):
+        return not rule.is_clear(front - least)
+    return rule.is_clear(least - front)
 
 
 def _plain(title: str) -> str:

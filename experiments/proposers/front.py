@@ -13,8 +13,15 @@ from experiments.proposers.results import is_close
 from swarm.records import PROMISING, Trial
 from swarm.seen import cost
 from swarm.statistics import Rule
+from swarm.tree import tree_hash
 
 GOOD = (PROMISING, "win")
+
+MANY = 8
+"""So many friends know together what one that is behind need not measure again."""
+
+PATIENCE = 8
+"""After so many experiments on a champion that is behind, its node builds on another."""
 
 
 def finds(situation: Situation) -> list[tuple[float, Trial]]:
@@ -44,3 +51,16 @@ def champion_is_behind(situation: Situation) -> bool:
     """Whether the front is clearly better than what this node builds on."""
     own = champion_cost(situation)
     return own is not None and Rule.of(situation.task).is_clear(own - front_cost(situation))
+
+
+def need_not_catch_up(situation: Situation) -> bool:
+    """
+    Whether a node that is behind may go on from the front without building on it.
+
+    Building on it takes a run, which tells many friends nothing new, and soon another front.
+    """
+    if len(situation.friends) < MANY or not champion_is_behind(situation):
+        return False
+    base = tree_hash(situation.champion.tree)
+    here = sum(seen.own and seen.trial.base_tree == base for seen in situation.trials)
+    return here < PATIENCE

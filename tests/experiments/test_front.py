@@ -6,9 +6,9 @@ import random
 from dataclasses import replace
 
 from experiments.proposers import KnownWin, Situation
-from experiments.proposers.combine import MANY, CombineProposer
+from experiments.proposers.combine import CombineProposer
 from experiments.proposers.fold import FoldProposer
-from experiments.proposers.front import champion_is_behind, front_cost
+from experiments.proposers.front import MANY, PATIENCE, champion_is_behind, front_cost
 from experiments.proposers.mixed import every_proposer
 from swarm.bounds import Bounds, KnobBounds
 from swarm.turning import turned
@@ -61,14 +61,25 @@ def test_what_a_friend_saw_fail_is_no_front() -> None:
     assert champion_is_behind(place(find)) and not champion_is_behind(place(find, failed))
 
 
-def test_a_win_that_friends_have_outdone_is_not_folded_in() -> None:
+def offered(here: Situation) -> bool:
+    """Whether a win is folded in that came to 5.0."""
     tree = turned(TASK.baseline, {"WIDTH": 16})
     win = KnownWin("b1", "win", "bob", TASK.baseline, tree, effect=-0.5, value=5.0)
+    here = replace(here, wins=[win], uniform=random.Random(1).random)
+    return FoldProposer().propose(here, "fold") is not None
 
-    def offered(here: Situation) -> bool:
-        here = replace(here, wins=[win], uniform=random.Random(1).random)
-        return FoldProposer().propose(here, "fold") is not None
 
+def test_a_win_that_friends_have_outdone_is_not_folded_in() -> None:
     assert offered(place(told("stranger", 3.0, BEST)))
     assert offered(place(told("friend", 4.9, BEST)))
     assert not offered(place(told("friend", 3.0, BEST)))
+
+
+def test_many_friends_fold_in_only_what_is_beyond_their_front_or_what_lasts() -> None:
+    front = told("friend 1", 5.0, {"WIDTH": 16})
+    assert offered(place(front)), "two friends"
+    assert not offered(place(front, friends=FRIENDS)), "its ideas start from there anyway"
+    assert offered(place(told("friend 1", 5.3, BEST), friends=FRIENDS)), "beyond the front"
+    own = [told("own", 5.6, {"WIDTH": 8 * n}) for n in range(3, 3 + PATIENCE)]
+    assert not offered(place(front, *own[1:], friends=FRIENDS))
+    assert offered(place(front, *own, friends=FRIENDS)), "for long it has built on the old"
