@@ -35,6 +35,7 @@ from swarm.records import PeerId, Record, RecordId, Trials, Win
 from swarm.seen import LatestTrials, SeenTrial
 from swarm.settings import SearchSettings
 from swarm.signals import Claim, Idea
+from swarm.tree import Tree
 from swarm.validation import Valid
 
 LAST_MINUTES = 1.0
