@@ -9,6 +9,7 @@ that fail or are stopped.
     no_gossip    the same nodes, none of which hears another; the best of them
     uniform      the swarm, all nodes of one kind: the same priors everywhere
     plain_loop   one change at a time, one run each, kept if strictly lower
+    parallel_loop  the same on as many machines as there are nodes, all from one best
     optuna       Optuna's TPE, with as many workers as there are nodes
     random       every knob drawn anew each time
 
@@ -41,7 +42,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
-from benchmarks.headline.lone import Found, optuna_tpe, plain_loop, random_search
+from benchmarks.headline.lone import Found, optuna_tpe, parallel_loop, plain_loop, random_search
 from benchmarks.headline.nodes import CLASSES, Ended, swarm
 from benchmarks.headline.training import Tokens, Training
 from benchmarks.result import RESULTS, write_result
@@ -59,7 +60,7 @@ FRESH_SEEDS = range(900_000, 900_006)
 """Seeds of the last measurement, which no search has used."""
 STEP_SEEDS = FRESH_SEEDS[:3]
 KEYS = ("repetition", "experiments_budget", "nodes", "budget_tokens")
-ARMS = ("swarm", "no_gossip", "uniform", "plain_loop", "optuna", "random")
+ARMS = ("swarm", "no_gossip", "uniform", "plain_loop", "parallel_loop", "optuna", "random")
 
 
 def main(
@@ -109,6 +110,7 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: i
     }
     lone: dict[str, Callable[[], Found]] = {
         "plain_loop": lambda: plain_loop(training, tokens, seed),
+        "parallel_loop": lambda: parallel_loop(training, tokens, seed, nodes),
         "optuna": lambda: optuna_tpe(training, tokens, seed, nodes),
         "random": lambda: random_search(training, tokens, seed),
     }

@@ -97,6 +97,26 @@ def plain_loop(training: Trainer, tokens: Tokens, seed: int) -> Found:
     return tries.found
 
 
+def parallel_loop(training: Trainer, tokens: Tokens, seed: int, workers: int) -> Found:
+    """The plain loop on so many machines: each turns one knob of the best before any has ended."""
+    draw, tries, task = (
+        random.Random(f"parallel {seed}"),
+        Tries(training, tokens),
+        training.loaded.task,
+    )
+    tries.run(task.baseline, seed)
+    tried = {tree_hash(task.baseline)}
+    while not tries.over:
+        ideas = [tree for tree in _turns(task, tries.found.best) if tree_hash(tree) not in tried]
+        if not ideas:
+            break
+        for idea in draw.sample(ideas, min(workers, len(ideas))):
+            tried.add(tree_hash(idea))
+            if not tries.over:
+                tries.run(idea, seed)
+    return tries.found
+
+
 def random_search(training: Trainer, tokens: Tokens, seed: int) -> Found:
     """Every knob drawn anew each time."""
     draw, tries, task = (

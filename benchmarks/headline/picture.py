@@ -21,6 +21,7 @@ from benchmarks.bench_headline import BUDGET_TOKENS, RAW
 COLOURS = {
     "swarm": "#0b6e4f",
     "plain_loop": "#b5482a",
+    "parallel_loop": "#e8590c",
     "optuna": "#3b5bdb",
     "random": "#868e96",
     "no_gossip": "#c28f00",
