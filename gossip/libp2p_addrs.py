@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, cast
 
 import psutil
@@ -18,7 +19,7 @@ from libp2p.peer.peerstore import PeerStoreError
 from multiaddr import Multiaddr
 
 from gossip.elsewhere import Reach, from_here, reach
-from gossip.multiaddress import AddressError, parse
+from gossip.multiaddress import parse
 from gossip.transport import PeerId
 
 MAX_ADDRS_PER_PEER = 8
@@ -35,7 +36,12 @@ def addrs_of(host: IHost, peer: PeerId) -> tuple[str, ...]:
         known = host.get_peerstore().peer_info(ID.from_string(peer)).addrs
     except (PeerStoreError, ValueError):
         return ()
-    led = from_here(_dialable(known, peer), own_addrs(host), _met_over(host, peer))
+    return led_to(host, ID.from_string(peer), known)
+
+
+def led_to(host: IHost, peer: ID, addresses: Iterable[object]) -> tuple[str, ...]:
+    """Those of the addresses that a connected peer names which lead to it from here."""
+    led = from_here(dialable(addresses, str(peer)), own_addrs(host), _met_over(host, peer))
     return led[:MAX_ADDRS_PER_PEER]
 
 
@@ -50,9 +56,9 @@ def without_wildcards(addresses: list[Multiaddr]) -> list[Multiaddr]:
     return found
 
 
-def _met_over(host: IHost, peer: PeerId) -> set[Reach]:
+def _met_over(host: IHost, peer: ID) -> set[Reach]:
     """The reach of the addresses that a peer's connections come from; none through a relay."""
-    connections = host.get_network().get_connections(ID.from_string(peer))
+    connections = host.get_network().get_connections(peer)
     remotes = [cast(Any, each).muxed_conn.get_remote_address() for each in connections]
     return {reach(str(remote[0])) for remote in remotes if remote}
 
@@ -75,13 +81,13 @@ def _texts(addresses: Iterable[object]) -> list[str]:
     return list(dict.fromkeys(str(address) for address in addresses))
 
 
-def _dialable(addresses: Iterable[object], peer: PeerId) -> tuple[str, ...]:
+def dialable(addresses: Iterable[object], peer: PeerId) -> tuple[str, ...]:
     """The addresses that we could dial, as full multiaddrs."""
     found: list[str] = []
-    for text in _texts(addresses)[:64]:
+    for named in islice(addresses, 64):
         try:
-            address = parse(text)
-        except AddressError:
+            address = parse(str(named))
+        except (ValueError, LookupError):
             continue
         if address.port and not address.wildcard and address.peer in (None, peer):
             found.append(f"{address.base}/p2p/{peer}")

@@ -40,10 +40,12 @@ from gossip import dead_links, fast
 from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
+from gossip.directories import DHT, Directory, Wanted
 from gossip.guards import GuardedPubsub, guard_host
 from gossip.identity import Identity
 from gossip.libp2p_addrs import addrs_of, own_addrs, without_wildcards
 from gossip.libp2p_circuits import Circuits
+from gossip.libp2p_dht import Dht
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
 from gossip.libp2p_punch import Punch
 from gossip.libp2p_relay import RelayService
@@ -102,9 +104,16 @@ class Network:
     """A host that listens and gossips on one topic."""
 
     def __init__(
-        self, host: IHost, pubsub: GuardedPubsub, circuits: Circuits, topic: str, dials: int
+        self,
+        host: IHost,
+        pubsub: GuardedPubsub,
+        circuits: Circuits,
+        directories: Mapping[str, Directory],
+        topic: str,
+        dials: int,
     ) -> None:
         self._host = host
+        self.directories = directories
         self._circuits = circuits
         self._dials = trio.CapacityLimiter(dials)
         self._pubsub = pubsub
@@ -190,11 +199,13 @@ async def open_network(
     limits: Limits,
     pre_shared_key: str | None = None,
     circuits: CircuitLimits | None = None,
+    wanted: Wanted | None = None,
 ) -> AsyncGenerator[Network]:
     """
     Run a host until the block ends; with a pre-shared key, among those who have it.
 
-    With limits for circuits it serves others as a relay.
+    With limits for circuits it serves others as a relay; it takes part in the
+    directories that are wanted, and speaks the protocols of no others.
 
     Raises:
         TransportError: It could not listen.
@@ -221,6 +232,7 @@ async def open_network(
     ends = Circuits(host, hooks.place)
     if circuits is not None:
         RelayService(host, circuits).offer()
+    directories = _directories(host, wanted)
     host.get_network().register_notifee(cast(Any, _Comings(hooks)))
     addresses = [Multiaddr(address.base) for address in listen]
     try:
@@ -234,7 +246,7 @@ async def open_network(
             await pubsub.wait_until_ready()
             await pubsub.subscribe(topic)
             try:
-                yield Network(host, pubsub, ends, topic, limits.dials)
+                yield Network(host, pubsub, ends, directories, topic, limits.dials)
             finally:
                 await _hang_up(host)
     finally:
@@ -265,6 +277,13 @@ def _new_host(identity: Identity, limits: Limits, pre_shared_key: str | None) ->
         addrs_factory=without_wildcards,
         disable_identify_address_discovery=True,
     )
+
+
+def _directories(host: IHost, wanted: Wanted | None) -> dict[str, Directory]:
+    found: dict[str, Directory] = {}
+    if wanted is not None and wanted.dht:
+        found[DHT] = Dht(host, wanted.key)
+    return found
 
 
 def _check_listening(host: IHost, wanted: list[Multiaddr]) -> None:

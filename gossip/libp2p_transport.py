@@ -26,6 +26,7 @@ from gossip.calls import Desk, Duplex, FrameError, ask
 from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
+from gossip.directories import LOOK_UP_S, Told, Wanted
 from gossip.identity import Identity
 from gossip.mailroom import Mailroom
 from gossip.multiaddress import Address, AddressError, parse
@@ -76,6 +77,7 @@ async def open_libp2p_transport(
     on_trouble: Callable[[str], None] | None = None,
     pre_shared_key: str | None = None,
     circuits: CircuitLimits | None = None,
+    wanted: Wanted | None = None,
     now_ms: Callable[[], int] = wall_clock_ms,
     uniform: Callable[[], float] = random.random,
 ) -> AsyncGenerator[Libp2pTransport]:
@@ -92,6 +94,7 @@ async def open_libp2p_transport(
         on_trouble: Told in one sentence whenever the network broke and restarts.
         pre_shared_key: 64 hex digits; only peers with the same can connect. None: all.
         circuits: What to allow as a relay for others; None: be none.
+        wanted: The directories to take part in; None: in none.
         now_ms: The wall clock, told to peers that compare theirs.
         uniform: Draws a float in [0, 1), for the jitter of restarts.
 
@@ -103,7 +106,16 @@ async def open_libp2p_transport(
         raise TransportError("a pre-shared key is 64 hex digits: `openssl rand -hex 32` makes one")
     addresses = listen_addresses(listen)
     transport = Libp2pTransport(
-        identity, topic, addresses, verdict, limits, outbox, pre_shared_key, circuits, now_ms
+        identity,
+        topic,
+        addresses,
+        verdict,
+        limits,
+        outbox,
+        pre_shared_key,
+        circuits,
+        wanted,
+        now_ms,
     )
     backoff = Backoff(0.5, 60.0, uniform)
     async with trio.open_nursery() as nursery:
@@ -129,6 +141,7 @@ class Libp2pTransport:
         outbox: Outbox | None,
         pre_shared_key: str | None,
         circuits: CircuitLimits | None,
+        wanted: Wanted | None,
         now_ms: Callable[[], int],
     ) -> None:
         self.mail = Mailroom(Outbox() if outbox is None else outbox)
@@ -139,12 +152,13 @@ class Libp2pTransport:
         """What is known of where this node is; relays lead to one that no peer reached."""
         self._identity = identity
         self._topic = topic
-        self._wanted = listen
+        self._at_first = listen
         self._listen = listen
         self._verdict = verdict
         self._limits = limits
         self._pre_shared_key = pre_shared_key
         self._circuits = circuits
+        self._wanted = wanted
         self._now_ms = now_ms
         self._desks = {desk: Desk() for desk in PROTOCOLS}
         self._dial_backs = DialBackDesk(now_ms)
@@ -231,6 +245,28 @@ class Libp2pTransport:
         except TransportError as error:
             raise CallError(f"{peer} cannot be asked to dial back: {error}") from error
 
+    def keepers(self, directory: str) -> tuple[PeerId, ...]:
+        """The connected peers that keep a directory of this name."""
+        found = self._network.directories.get(directory) if self._network else None
+        return found.keepers() if found else ()
+
+    async def look_up(self, directory: str, peer: PeerId, timeout_s: float = LOOK_UP_S) -> Told:
+        """
+        Ask a connected peer who is in its directory; see `gossip.directories`.
+
+        Raises:
+            CallError: No good answer within the deadline.
+        """
+        try:
+            with trio.fail_after(timeout_s):
+                return await self._up_network().directories[directory].look_up(peer)
+        except trio.TooSlowError:
+            raise CallError(f"{peer} did not answer within {timeout_s:g} s") from None
+        except CallError:
+            raise
+        except Exception as error:
+            raise CallError(f"{peer} gave no good answer: {error!r}") from error
+
     async def dial(self, multiaddr: str, timeout_s: float = 10.0) -> PeerId:
         """Connect to a peer; see `gossip.transport.Transport.dial`."""
         address = _dial_address(multiaddr, self.peer_id)
@@ -293,6 +329,7 @@ class Libp2pTransport:
                 self._limits or Limits(),
                 self._pre_shared_key,
                 self._circuits,
+                self._wanted,
             ) as network:
                 self._network, self._listen = network, network.bound
                 self.up.set()
@@ -311,7 +348,7 @@ class Libp2pTransport:
     def _choose_ports(self, failures: int) -> None:
         """Keep the ports of the last life, unless they stay unusable and we may choose."""
         if failures >= TRIES_ON_SAME_PORT:
-            self._listen = self._wanted
+            self._listen = self._at_first
 
     def _up_network(self) -> Network:
         if self._network is None:

@@ -43,7 +43,7 @@ from gossip.task_desk import TaskDesk
 from gossip.topics import Topic, alone
 from gossip.transport import Transport
 from gossip.upkeep import KeptStore
-from gossip.ways import split, ways_of
+from gossip.ways import directories_of, split, ways_of
 from swarm import events
 from swarm.envelope import seal
 from swarm.records import SCHEMA_VERSION, PeerId, Record, RecordId, encode
@@ -156,6 +156,7 @@ class Network:
                 on_trouble=self.notices.trouble,
                 pre_shared_key=self._settings.pre_shared_key or self._topic.pre_shared_key,
                 circuits=CircuitLimits() if self._settings.relay else None,
+                wanted=directories_of(self._settings, self._topic),
                 now_ms=self._now_ms,
             ) as plain,
             self._among_members(plain) as transport,
@@ -172,6 +173,7 @@ class Network:
                     self._settings,
                     self._topic,
                     transport,
+                    plain,
                     self._book,
                     now_ms=self._now_ms,
                     on_trouble=self.notices.trouble,

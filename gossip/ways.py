@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gossip import dnsaddr
 from gossip.desks import Desks
+from gossip.directories import DHT, Directories, LookUps, Wanted
 from gossip.discovery import Named, Way
 from gossip.dnsaddr import DnsNames
 from gossip.exchange import Exchange
@@ -23,6 +24,7 @@ def ways_of(
     settings: NetworkSettings,
     topic: Topic,
     desks: Desks,
+    directories: Directories,
     book: PeerBook,
     *,
     now_ms: Callable[[], int],
@@ -33,6 +35,7 @@ def ways_of(
 
     Args:
         desks: The transport, among members on a private topic.
+        directories: The transport below it: outsiders too keep directories.
         book: Whom this node has met.
         now_ms: The wall clock, Unix epoch milliseconds.
         on_trouble: Told in one sentence what does not work.
@@ -49,7 +52,14 @@ def ways_of(
         ways.append(DnsNames((*names, *more_names), on_trouble))
     if settings.mdns:
         ways.append(Mdns(topic.dht_key, lambda: desks.listen_addrs))
+    if settings.dht:
+        ways.append(LookUps(DHT, directories))
     return ways
+
+
+def directories_of(settings: NetworkSettings, topic: Topic) -> Wanted:
+    """The directories that a node takes part in."""
+    return Wanted(topic.dht_key, dht=settings.dht)
 
 
 def split(addrs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

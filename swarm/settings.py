@@ -56,6 +56,8 @@ class NetworkSettings(_Section):
     """Peers to dial at this start; they are remembered in the peer book."""
     mdns: bool = True
     """Whether to find peers in this machine's private networks, and to be found there."""
+    dht: bool = False
+    """Whether to find peers in a DHT that connected peers serve, and to serve it."""
     relay: bool = False
     """Whether to lead others to peers that cannot be dialled, within bounds."""
     sync_interval_seconds: float = Field(default=20.0, ge=0.5, le=3600)
