@@ -19,7 +19,7 @@ from libp2p.peer.id import ID
 from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_bytes_limited
 from multiaddr import Multiaddr
 
-from gossip import libp2p_enclosed
+from gossip import directories, exchange, libp2p_enclosed
 from gossip.directories import DHT, LookUps, Wanted
 from gossip.discovery import MAX_UNMET_PER_WAY, Discovery
 from gossip.identity import new_identity
@@ -28,8 +28,10 @@ from gossip.libp2p_enclosed import STREAMS_PER_PEER
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.peer_book import PeerBook
 from gossip.provided import MAX_KEYS, PEERS_PER_KEY
+from gossip.topics import Topic
 from gossip.transport import CallError, DialError
 from tests.gossip.stock import attacker, connect, open_stream
+from tests.gossip.test_private_topic import PRIVATE, PUBLIC, member
 from tests.gossip.waiting import until
 
 TOPIC = "/dht"
@@ -105,6 +107,25 @@ async def test_two_nodes_find_each_other_through_a_third(tmp_path: Path) -> None
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("topic", [PUBLIC, PRIVATE], ids=lambda topic: topic.name)
+async def test_whole_nodes_meet_through_an_entrance_that_is_no_member(
+    topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked for peers; the entrance works on the public topic, whatever theirs is."""
+    monkeypatch.setattr(exchange, "ASK_AFTER_S", (600.0,))
+    monkeypatch.setattr(directories, "ASK_AFTER_S", (0.5,))
+    async with (
+        member(tmp_path / "entrance", PUBLIC, dht=True) as entrance,
+        member(tmp_path / "early", topic, join=entrance.addr, dht=True) as early,
+    ):
+        table = table_of(cast(Any, entrance.network)._transport)
+        await until(lambda: table.at(b"\x12\x20" + topic.dht_key) != [])
+        async with member(tmp_path / "late", topic, join=entrance.addr, dht=True) as late:
+            await until(lambda: early.identity.peer_id in late.network.connected)
+            found_by = late.network.document()["found_by"]
+            assert cast("dict[str, str]", found_by)[early.identity.peer_id] == "dht"
+
+
 async def test_without_the_setting_nothing_of_it_is_spoken() -> None:
     async with node(None) as plain, node(Wanted(KEY)) as neither, node() as other:
         for each in (plain, neither):
@@ -174,11 +195,21 @@ async def test_values_of_strangers_are_refused() -> None:
         assert dht_of(server).get_value_store_size() == 0
 
 
+def putting(key: bytes, value: bytes) -> bytes:
+    """A PUT_VALUE, framed."""
+    message = Message(type=Message.MessageType.PUT_VALUE, key=key)
+    message.record.key, message.record.value = key, value
+    return encode_varint_prefixed(message.SerializeToString())
+
+
 JUNK = {
     "garbage": encode_varint_prefixed(b"\xff" * 400),
     "not framed": b"\xff" * 4000,
     "endless": b"\xff\xff\xff\x01" + bytes(64 * 1024),
     "empty": encode_varint_prefixed(b"") * 2000,
+    "a value": putting(b"plain", bytes(8000)),
+    "values": b"".join(putting(b"%d" % number, b"x") for number in range(200)),
+    "a great value": putting(b"/pk/", bytes(2**20)),
     "no such type": encode_varint_prefixed(b"\x08\x63") * 2000,
     "a key that is no peer": encode_varint_prefixed(
         Message(type=Message.MessageType.FIND_NODE, key=b"\xff" * 40).SerializeToString()
@@ -208,6 +239,7 @@ async def test_junk_and_floods_cost_streams_and_not_the_node(
             with suppress(Exception), trio.move_on_after(2):
                 held.append(await open_stream(host, peer, PROTOCOL))
         assert server.restarts == 0
+        assert dht_of(server).get_value_store_size() == 0
         assert await honest.look_up(DHT, await served_by(honest, server)) == {}
         await until(lambda: len(table_of(server).at(MULTIHASH)) == 1)
 

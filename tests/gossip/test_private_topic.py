@@ -84,12 +84,12 @@ def presence(identity: Identity, topic: Topic) -> Presence:
 
 @asynccontextmanager
 async def member(
-    folder: Path, topic: Topic = PRIVATE, join: str | None = None
+    folder: Path, topic: Topic = PRIVATE, join: str | None = None, **network: bool
 ) -> AsyncGenerator[Member]:
     home, identity, said = open_home(folder), new_identity(), list[events.Event]()
-    settings = NetworkSettings(
-        listen_addrs=LOOPBACK, join=(join,) if join else (), sync_interval_seconds=0.5
-    )
+    near = {"listen_addrs": LOOPBACK, "sync_interval_seconds": 0.5}
+    joins = (join,) if join else ()
+    settings = NetworkSettings.model_validate(near | network | {"join": joins})
     path = home.journal(TASK.id, topic.label)
     with Journal.open(path) as journal, Journal.open(path, read_only=True) as reading:
         network = Network(
