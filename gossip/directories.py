@@ -1,5 +1,5 @@
 """
-Finding peers in directories that connected peers keep: the DHT.
+Finding peers in directories that connected peers keep: the DHT and rendezvous points.
 
 A node leaves a note with each connected peer that keeps a directory (its id and its
 addresses, under the topic's key) and asks who else has left one there. It asks when the
@@ -26,6 +26,7 @@ from gossip.transport import CallError, PeerId
 _log = logging.getLogger(__name__)
 
 DHT = "dht"
+RENDEZVOUS = "rendezvous"
 
 TOLD = 16
 ADDRS_TOLD = 6
@@ -47,10 +48,14 @@ class Wanted:
     Attributes:
         key: Of the topic: under which its nodes leave their notes.
         dht: Whether to ask the DHT, and to keep a part of it for others.
+        rendezvous: Whether to register with rendezvous points, and to ask them.
+        point: Whether to be such a point for others, too.
     """
 
     key: bytes
     dht: bool = False
+    rendezvous: bool = False
+    point: bool = False
 
 
 class Directory(Protocol):

@@ -40,7 +40,7 @@ from gossip import dead_links, fast
 from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
-from gossip.directories import DHT, Directory, Wanted
+from gossip.directories import DHT, RENDEZVOUS, Directory, Wanted
 from gossip.guards import GuardedPubsub, guard_host
 from gossip.identity import Identity
 from gossip.libp2p_addrs import addrs_of, own_addrs, without_wildcards
@@ -49,6 +49,7 @@ from gossip.libp2p_dht import Dht
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
 from gossip.libp2p_punch import Punch
 from gossip.libp2p_relay import RelayService
+from gossip.libp2p_rendezvous import Rendezvous
 from gossip.limits import Limits
 from gossip.message_id import message_id
 from gossip.multiaddress import Address, parse
@@ -283,6 +284,8 @@ def _directories(host: IHost, wanted: Wanted | None) -> dict[str, Directory]:
     found: dict[str, Directory] = {}
     if wanted is not None and wanted.dht:
         found[DHT] = Dht(host, wanted.key)
+    if wanted is not None and wanted.rendezvous:
+        found[RENDEZVOUS] = Rendezvous(host, wanted.key, point=wanted.point)
     return found
 
 

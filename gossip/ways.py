@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gossip import dnsaddr
 from gossip.desks import Desks
-from gossip.directories import DHT, Directories, LookUps, Wanted
+from gossip.directories import DHT, RENDEZVOUS, Directories, LookUps, Wanted
 from gossip.discovery import Named, Way
 from gossip.dnsaddr import DnsNames
 from gossip.exchange import Exchange
@@ -54,12 +54,19 @@ def ways_of(
         ways.append(Mdns(topic.dht_key, lambda: desks.listen_addrs))
     if settings.dht:
         ways.append(LookUps(DHT, directories))
+    if settings.rendezvous:
+        ways.append(LookUps(RENDEZVOUS, directories))
     return ways
 
 
 def directories_of(settings: NetworkSettings, topic: Topic) -> Wanted:
     """The directories that a node takes part in."""
-    return Wanted(topic.dht_key, dht=settings.dht)
+    return Wanted(
+        topic.dht_key,
+        dht=settings.dht,
+        rendezvous=settings.rendezvous,
+        point=settings.rendezvous and settings.relay,
+    )
 
 
 def split(addrs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -58,6 +58,8 @@ class NetworkSettings(_Section):
     """Whether to find peers in this machine's private networks, and to be found there."""
     dht: bool = False
     """Whether to find peers in a DHT that connected peers serve, and to serve it."""
+    rendezvous: bool = False
+    """Whether to find peers at rendezvous points, and, as a relay, to be one of the topic."""
     relay: bool = False
     """Whether to lead others to peers that cannot be dialled, within bounds."""
     sync_interval_seconds: float = Field(default=20.0, ge=0.5, le=3600)

@@ -84,12 +84,12 @@ def presence(identity: Identity, topic: Topic) -> Presence:
 
 @asynccontextmanager
 async def member(
-    folder: Path, topic: Topic = PRIVATE, join: str | None = None, **network: bool
+    folder: Path, topic: Topic = PRIVATE, join: str | None = None, **more: bool
 ) -> AsyncGenerator[Member]:
     home, identity, said = open_home(folder), new_identity(), list[events.Event]()
     near = {"listen_addrs": LOOPBACK, "sync_interval_seconds": 0.5}
     joins = (join,) if join else ()
-    settings = NetworkSettings.model_validate(near | network | {"join": joins})
+    settings = NetworkSettings.model_validate(near | more | {"join": joins})
     path = home.journal(TASK.id, topic.label)
     with Journal.open(path) as journal, Journal.open(path, read_only=True) as reading:
         network = Network(
