@@ -50,7 +50,8 @@ class Provided(Generic[T]):
     def add(self, key: bytes, peer: str, host: str, what: T) -> bool:
         """Remember that a peer, seen at a host, is there under a key; False if it has too many."""
         self._drop_old()
-        held = sum(peer in peers for kept, peers in self._keys.items() if kept != key)
+        others = (peers for kept, peers in self._keys.items() if kept not in (key, self._own))
+        held = sum(peer in peers for peers in others)
         if key != self._own and held >= KEYS_PER_PEER:
             return False
         peers = self._keys.setdefault(key, OrderedDict())
