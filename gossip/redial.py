@@ -7,6 +7,9 @@ that comes back is found soon. Its addresses take turns; where one of them leads
 through a relay, each try ends with that. Who was only heard of and never answers
 is forgotten; who was met comes first, and then who failed least.
 
+On a private topic who answers and proves nothing counts as one that does not answer: it
+may be an outsider that a stranger named.
+
 A peer that was connected of late is tried every few seconds, however many others are
 there: a swarm that was split in two heals only if somebody looks across.
 
@@ -127,6 +130,8 @@ class _Keeper:
         """Write the connected peers into the book."""
         now = trio.current_time()
         for peer in self._transport.peers():
+            if target := self._targets.get(peer):
+                target.backoff.succeeded()
             self._seen_at.pop(peer, None)
             self._seen_at[peer] = now
             self._book.note(peer, self._transport.addrs_of(peer), self._now_ms())
@@ -196,18 +201,25 @@ class _Keeper:
             try:
                 await self._try(target)
             except DialError as error:
-                wait_s = target.backoff.failed()
-                if _peer_of(name) in self._missed():
-                    wait_s = min(wait_s, MISSED_WAIT_S)
-                target.next_at = trio.current_time() + wait_s
+                self._failed(name, target)
                 if name in self._joins:
                     self._tell(name, f"{_sentence(error)} Trying again in the background.")
-                elif target.backoff.failures >= FORGET_AFTER:
-                    self._book.forget_hearsay(name)
+                return
+            if name not in self._joins and name not in self._transport.peers():
+                self._failed(name, target)
                 return
             target.backoff.succeeded()
             target.next_at = trio.current_time() + FIRST_WAIT_S
             self._told.discard(name)
+
+    def _failed(self, name: str, target: _Target) -> None:
+        """Wait longer; hearsay that fails again and again is forgotten."""
+        wait_s = target.backoff.failed()
+        if _peer_of(name) in self._missed():
+            wait_s = min(wait_s, MISSED_WAIT_S)
+        target.next_at = trio.current_time() + wait_s
+        if name not in self._joins and target.backoff.failures >= FORGET_AFTER:
+            self._book.forget_hearsay(name)
 
     async def _try(self, target: _Target) -> None:
         """

@@ -11,7 +11,7 @@ import trio.testing
 from gossip.identity import new_identity
 from gossip.memory_transport import MemoryNetwork
 from gossip.peer_book import PeerBook
-from gossip.redial import MISSED_FOR_S, MISSED_WAIT_S, keep_connected
+from gossip.redial import FORGET_AFTER, MISSED_FOR_S, MISSED_WAIT_S, keep_connected
 from gossip.transport import DialError, PeerId
 from tests.gossip.waiting import until
 
@@ -94,6 +94,38 @@ async def test_what_cannot_be_reached_is_told_in_whole_sentences(
             on_trouble=told.append,
         )
     assert told == ["cannot reach it. Trying again in the background."]
+
+
+class Outsiders(Unreachable):
+    """A private topic: every dial succeeds, and nobody proves to be a member."""
+
+    async def dial(self, multiaddr: str, timeout_s: float = 10.0) -> PeerId:
+        self.dialled.append((trio.current_time(), multiaddr))
+        await trio.lowlevel.checkpoint()
+        return multiaddr
+
+
+async def test_hearsay_that_answers_and_proves_nothing_is_forgotten(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """Whom a person named stays, and is tried as soon as ever."""
+    peers = [new_identity(bytes([seed]) * 32).peer_id for seed in (1, 2, 3)]
+    addrs = [f"/ip4/192.0.2.1/tcp/4001/p2p/{peer}" for peer in peers]
+    book, transport = PeerBook(tmp_path / "peers.json"), Outsiders()
+    for peer, addr, way in zip(peers, addrs, ("dht", "invite", "join"), strict=True):
+        book.hint(peer, (addr,), way)
+    with trio.move_on_after(600):
+        await keep_connected(
+            transport,  # pyright: ignore[reportArgumentType] - only what redialling uses
+            book,
+            [addrs[2]],
+            now_ms=lambda: 1,
+            on_trouble=lambda sentence: None,
+        )
+    dialled = [[at for at, addr in transport.dialled if addr == each] for each in addrs]
+    assert set(book.entries) == set(peers[1:])
+    assert len(dialled[0]) == FORGET_AFTER
+    assert len(dialled[2]) > 200
 
 
 class Met(Unreachable):
