@@ -46,13 +46,13 @@ def test_it_explains_itself_before_the_first_start(tmp_path: Path) -> None:
 
 
 def test_another_class_of_hardware_begins_elsewhere(tmp_path: Path) -> None:
-    document = said("--hardware", "cpu-laptop")
+    document = said("--hardware", "gpu-datacenter", home=tmp_path / "home")
     first = cast("list[dict[str, Any]]", document["families"])[:3]
     assert {each["family"] for each in first} == {"learning_rate", "batch", "schedule"}
     assert all(each["at_once"] > 1 for each in first)
     ideas = cast("list[dict[str, Any]]", document["next"])
     assert len({each["family"] for each in ideas}) == 1, "a sweep"
-    unknown = swarm("strategy", "--hardware", "cpu-laptop")
+    unknown = swarm("strategy", "--hardware", "toaster", home=tmp_path / "home")
     assert unknown.status == 1 and "cpu-laptop" in unknown.err
 
 
