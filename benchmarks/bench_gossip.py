@@ -49,6 +49,7 @@ NEIGHBOURS = 6
 LATENCY_RECORDS = 60
 LATENCY_INTERVAL_S = 0.25
 FIRST_RATE = 10.0
+"""At eight processes and fewer; the more there are on this machine, the less each can carry."""
 HALVINGS = 3
 RATE_SECONDS = 4.0
 SETTLE_SECONDS = 2.0
@@ -210,7 +211,8 @@ class _Search:
     def __init__(self, swarm: Swarm, records: Records) -> None:
         self._swarm, self._records = swarm, records
         self.best = 0.0
-        self._rate, self._missed_rate = FIRST_RATE, 0.0
+        self._rate = FIRST_RATE * min(1.0, COMPARED / len(swarm.peers)) ** 2
+        self._missed_rate = 0.0
         self._misses, self._halvings = 0, HALVINGS
 
     @property

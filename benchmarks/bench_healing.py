@@ -1,14 +1,15 @@
 """
 Whether a swarm holds together, and heals, on a bad network: real nodes in namespaces.
 
-Eight real nodes (`benchmarks.commanded_node`), each a process in a network namespace of
-its own, with 100 ms there and back, 2 % of packets lost and 10 Mbit/s: delay and loss by
+Real nodes (`benchmarks.commanded_node`), each a process in a network namespace of its
+own, with 100 ms there and back, 2 % of packets lost and 10 Mbit/s: delay and loss by
 `benchmarks.tun_link`, since netem is not everywhere, bandwidth by the kernel's tbf. In
 each scenario nodes publish signed records while something goes wrong; when the network
 is whole again, the time runs until all journals hold the same records. Every record that
 some node said was durable must be in all of them.
 
-Run it as root.
+Usage: python -m benchmarks.bench_healing [NODES [SCENARIO …]], as root. With another number
+of nodes than eight the figures go to `results/healing_NODES.json`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from benchmarks.result import Figure, write_result
 from benchmarks.swarm_of_nodes import Commanded, alike, ended
 
 NODES = 8
-EARLY = 6
+LATE_SHARE = 4
+"""One node in so many joins late."""
 SPLIT_SECONDS = 90.0
 CHURN_SECONDS, KILL_SECONDS, DEAD_SECONDS = 60.0, 4.0, 2.0
 FROZEN_SECONDS = 60.0
@@ -50,6 +52,7 @@ class Swarm:
             Commanded(folder / f"node{at}", prefix=prefix, listen=f"/ip4/10.77.0.{at + 1}/tcp/4001")
             for at, prefix in enumerate(words)
         ]
+        self.early = len(self.nodes) - len(self.nodes) // LATE_SHARE
 
     def start(self, *numbers: int) -> None:
         """Start some nodes; each joins the first two, as a bootstrap list would have it."""
@@ -91,15 +94,15 @@ class Swarm:
 
 
 def late_joiners(swarm: Swarm) -> dict[str, Figure]:
-    """Two nodes come when the others have been at it for a while."""
-    swarm.speak(swarm.nodes[:EARLY], 30)
-    swarm.start(*range(EARLY, NODES))
+    """Some nodes come when the others have been at it for a while."""
+    swarm.speak(swarm.nodes[: swarm.early], 30)
+    swarm.start(*range(swarm.early, len(swarm.nodes)))
     return swarm.healed(swarm.nodes)
 
 
 def split(swarm: Swarm) -> dict[str, Figure]:
     """Two halves hear nothing of each other for a while, and both go on."""
-    swarm.link.set(groups={str(at): at % 2 for at in range(NODES)})
+    swarm.link.set(groups={str(at): at % 2 for at in range(len(swarm.nodes))})
     swarm.speak(swarm.nodes, SPLIT_SECONDS)
     sides = {node.ids() for node in swarm.nodes}
     swarm.link.set(groups={})
@@ -110,7 +113,7 @@ def churn(swarm: Swarm) -> dict[str, Figure]:
     """Every few seconds a node is killed, and comes back a little later."""
     kills, ends_at = 0, time.monotonic() + CHURN_SECONDS
     while time.monotonic() < ends_at:
-        at = swarm.draw.randrange(NODES)
+        at = swarm.draw.randrange(len(swarm.nodes))
         swarm.nodes[at].kill()
         kills += 1
         others = [node for node in swarm.nodes if node is not swarm.nodes[at]]
@@ -122,7 +125,7 @@ def churn(swarm: Swarm) -> dict[str, Figure]:
 
 def slow_peer(swarm: Swarm) -> dict[str, Figure]:
     """One node sits behind a second there and back, 5 % loss and 256 kbit/s."""
-    swarm.link.set(slow={str(NODES - 1): [SLOW_DELAY_S, SLOW_LOSS]})
+    swarm.link.set(slow={str(len(swarm.nodes) - 1): [SLOW_DELAY_S, SLOW_LOSS]})
     shape(swarm.words[-1], SLOW_RATE)
     swarm.speak(swarm.nodes, SLOW_SECONDS)
     others = swarm.healed(swarm.nodes[:-1])
@@ -167,16 +170,16 @@ SCENARIOS: Sequence[Callable[[Swarm], dict[str, Figure]]] = (
 )
 
 
-def main(*names: str) -> int:
+def main(count: int = NODES, *names: str) -> int:
     """Run every scenario, or those named; 1 where one does not heal in time."""
     found: dict[str, Figure] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
-        namespaces(NODES) as (link, words),
+        namespaces(count) as (link, words),
     ):
         swarm = Swarm(Path(folder), link, words)
         with ended(swarm.nodes):
-            swarm.start(*range(EARLY))
+            swarm.start(*range(swarm.early))
             for scenario in SCENARIOS:
                 if not names or scenario.__name__ in names:
                     found[scenario.__name__] = dict(scenario(swarm))
@@ -184,9 +187,9 @@ def main(*names: str) -> int:
             complaints = [line for node in swarm.nodes for line in node.complaints()]
     healed = all(_healed(each) for each in found.values())
     write_result(
-        "healing",
+        "healing" if count == NODES else f"healing_{count}",
         {
-            "nodes": NODES,
+            "nodes": count,
             "network": "namespaces; delay and loss by a userspace TUN link, bandwidth by tbf",
             "there_and_back_ms": round(2000 * DELAY_S),
             "loss": LOSS,
@@ -208,4 +211,4 @@ def _healed(found: Figure) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(int((sys.argv[1:2] or [NODES])[0]), *sys.argv[2:]))
