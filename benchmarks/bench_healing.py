@@ -29,6 +29,7 @@ from benchmarks.swarm_of_nodes import Commanded, alike, ended
 NODES = 8
 LATE_SHARE = 4
 """One node in so many joins late."""
+STARTED_AT_ONCE = 4
 SPLIT_SECONDS = 90.0
 CHURN_SECONDS, KILL_SECONDS, DEAD_SECONDS = 60.0, 4.0, 2.0
 FROZEN_SECONDS = 60.0
@@ -36,6 +37,7 @@ SLOW_SECONDS = 45.0
 SLOW_DELAY_S, SLOW_LOSS, SLOW_RATE = 0.5, 0.05, "256kbit"
 SKEW_HOURS = 3.0
 RECORDS_PER_SECOND = 2.0
+"""With more than eight nodes so many fewer: all share this machine, and each hears every record."""
 HEALED_SECONDS = 30.0
 WAIT_SECONDS = 120.0
 
@@ -56,20 +58,21 @@ class Swarm:
 
     def start(self, *numbers: int) -> None:
         """Start some nodes; each joins the first two, as a bootstrap list would have it."""
+        waiting = list[Commanded]()
         for at in numbers:
             joined = [addr for node in self.nodes[:2] for addr in node.addrs[:1]]
-            self.nodes[at].start(joined)
-            if at < 2:
-                self.nodes[at].ready()
-        for at in numbers:
-            if at >= 2:
-                self.nodes[at].ready()
+            waiting.append(self.nodes[at].start(joined))
+            if at < 2 or len(waiting) == STARTED_AT_ONCE or at == numbers[-1]:
+                for node in waiting:
+                    node.ready()
+                waiting.clear()
 
     def speak(self, nodes: Sequence[Commanded], seconds: float) -> None:
         """Have these nodes publish in turn, for so long."""
-        for _ in range(round(seconds * RECORDS_PER_SECOND)):
+        rate = RECORDS_PER_SECOND * min(1.0, NODES / len(self.nodes))
+        for _ in range(round(seconds * rate)):
             self.say(self.draw.choice(nodes))
-            time.sleep(1 / RECORDS_PER_SECOND)
+            time.sleep(1 / rate)
 
     def say(self, node: Commanded) -> None:
         """Have a node publish one record; durable there once this returns."""
