@@ -1,0 +1,46 @@
+"""The loop on many machines at once, over a small stand-in for training."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.headline.lone import parallel_loop
+from benchmarks.headline.training import Tokens
+from benchmarks.tabular.stand_in import ROWS, StandIn, read_rows
+from experiments.run import RunRequest, RunResult
+from swarm.turning import settings_of
+
+WORKERS, ROUNDS = 5, 4
+
+
+class Watched(StandIn):
+    """Keeps what was asked and what came of it."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[dict[str, object], int]] = []
+        super().__init__(read_rows(ROWS)[:40])
+
+    def run(self, request: RunRequest) -> RunResult:
+        result = super().run(request)
+        assert result.value_nano is not None
+        self.seen.append((dict(settings_of(request.tree)), result.value_nano))
+        return result
+
+
+@pytest.fixture
+def watched() -> Watched:
+    torch.set_num_threads(1)
+    return Watched()
+
+
+def test_a_round_is_asked_before_any_of_it_is_known(watched: Watched) -> None:
+    """Every idea of a round turns one knob of what was best when the round began."""
+    runs = 1 + WORKERS * ROUNDS
+    found = parallel_loop(watched, Tokens(runs * watched.budget_tokens), 1, WORKERS)
+    assert found.experiments == len(watched.seen) == runs
+    for start in range(1, runs, WORKERS):
+        best, _ = min(watched.seen[:start], key=lambda each: each[1])
+        for settings, _ in watched.seen[start : start + WORKERS]:
+            assert sum(settings[name] != value for name, value in best.items()) == 1
+    assert found.said == min(value for _, value in watched.seen) / 1e9
