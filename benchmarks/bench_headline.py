@@ -179,15 +179,20 @@ def of_a_group(ended: Ended) -> Row:
 def figures(done: Sequence[Row]) -> Row:
     """All arms side by side, over repetitions."""
     by_arm = {name: [row for row in done if row["arm"] == name] for name in ARMS}
+    efficient = [
+        efficiency(loop, each)
+        for loop, each in zip(by_arm["plain_loop"], by_arm["swarm"], strict=False)
+    ]
+    reached = [each for each in efficient if each is not None]
     return {
         "repetitions": {name: len(rows) for name, rows in by_arm.items() if rows},
         "fresh_seeds": len(FRESH_SEEDS),
         "note": "intervals are over repetitions: null with one; means of the rest",
         "arms": {name: of_an_arm(rows) for name, rows in by_arm.items() if rows},
-        "parallel_efficiency": [
-            efficiency(loop, each)
-            for loop, each in zip(by_arm["plain_loop"], by_arm["swarm"], strict=False)
-        ],
+        "parallel_efficiency": round(fmean(reached), 3) if reached else None,
+        "parallel_efficiency_each": efficient,
+        "nodes_with_first_big_win": [row["nodes_with_first_big_win"] for row in by_arm["swarm"]],
+        "nodes_past_first_big_win": [row["nodes_past_first_big_win"] for row in by_arm["swarm"]],
     }
 
 
@@ -195,9 +200,13 @@ def of_an_arm(rows: Sequence[Row]) -> Row:
     """Means over repetitions, and the interval of the holdout's."""
     held = [row["holdout_mean"] for row in rows]
     effect = paired_effect(held) if len(held) > 1 else None
-    numbers = [key for key, value in rows[0].items() if type(value) in (int, float)]
+    numbers = [
+        key
+        for key in rows[0]
+        if key not in KEYS and all(type(row.get(key)) in (int, float) for row in rows)
+    ]
     return {
-        **{key: round(fmean(row[key] for row in rows), 4) for key in numbers if key not in KEYS},
+        **{key: round(fmean(row[key] for row in rows), 4) for key in numbers},
         "holdout_each": held,
         "holdout_low": None if effect is None else round(effect.low, 4),
         "holdout_high": None if effect is None else round(effect.high, 4),

@@ -14,11 +14,13 @@ picture of who built on whom to `results/lineage.png`.
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 
@@ -41,7 +43,7 @@ from tests.processes import NodeProcess, nodes, wait_until
 
 SETTINGS = "[network]\nmdns = false\nmax_connections_per_ip = 128\n"
 LEAD = 4
-"""Each node is told the addresses of so many that were started before it."""
+"""Each node is told the addresses of so many others."""
 
 ASKED_EVERY_S = 2.0
 LONGEST_S = 3600.0
@@ -92,11 +94,28 @@ def _introduce(lab: Sequence[NodeProcess]) -> None:
 
 
 def _start(lab: Sequence[NodeProcess], task: Path) -> None:
-    """One after the other, each joining a few that are there."""
+    """All at once: who they are and where they listen is known before."""
+    places = [f"/ip4/127.0.0.1/tcp/{port}" for port in _free_ports(len(lab))]
+    addrs = [
+        f"{place}/p2p/{load_or_create(node.home.identity).peer_id}"
+        for place, node in zip(places, lab, strict=True)
+    ]
     for number, node in enumerate(lab):
-        earlier = lab[max(0, number - LEAD) : number]
-        join = [part for each in earlier for part in ("--join", each.addrs()[0])]
-        node.start("--task", str(task), "--api", "off", "--workers", "1", *join)
+        joined = [addrs[(number + step) % len(lab)] for step in range(1, LEAD + 1)]
+        join = [part for addr in joined for part in ("--join", addr)]
+        words = ("--task", str(task), "--api", "off", "--workers", "1", *join)
+        node.launch(*words, listen=places[number])
+    for node in lab:
+        wait_until(lambda node=node: bool(node.addrs()), node.tell, LONGEST_S)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in taken:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in taken]
 
 
 def _wait(lab: Sequence[NodeProcess], experiments: int, task: Task) -> None:
@@ -114,7 +133,10 @@ def _runs(node: NodeProcess, task: Task) -> int:
     if not node.home.runs.exists() or not node.home.history.exists():
         return 0
     with sqlite3.connect(f"file:{node.home.runs}?mode=ro", uri=True, timeout=30) as database:
-        [[completed]] = database.execute("SELECT count(*) FROM runs").fetchall()
+        try:
+            [[completed]] = database.execute("SELECT count(*) FROM runs").fetchall()
+        except sqlite3.OperationalError:
+            completed = 0  # it has just been made
     history = History(node.home.history, task.id)
     failed = sum(not trial.pairs for trial in history.all())
     history.close()
