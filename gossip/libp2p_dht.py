@@ -23,7 +23,7 @@ import trio
 from libp2p.abc import IHost
 from libp2p.custom_types import TProtocol
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
-from libp2p.kad_dht.pb.kademlia_pb2 import Record
+from libp2p.kad_dht.pb.kademlia_pb2 import Message, Record
 from libp2p.kad_dht.provider_store import ProviderStore
 from libp2p.kad_dht.value_store import ValueStore
 from libp2p.peer.id import ID
@@ -32,12 +32,15 @@ from multiaddr import Multiaddr
 
 from gossip.directories import Told
 from gossip.libp2p_addrs import led_to
-from gossip.libp2p_enclosed import EnclosedHost, ip_of, keepers, quiet, told_of
+from gossip.libp2p_enclosed import EnclosedHost, Named, ip_of, keepers, quiet, told_of
 from gossip.provided import Provided
 from gossip.transport import CallError, PeerId
 
 PROTOCOL = TProtocol("/research-swarm/kad/1.0.0")
 MAX_ROWS = 64
+AT_ONCE = 64
+"""Questions that are answered at a time; the library has 12 places, for who asks and who waits."""
+
 _SHA2_256 = b"\x12\x20"
 
 
@@ -53,11 +56,12 @@ class Dht(KadDHT):
     def __init__(self, host: IHost, key: bytes) -> None:
         quiet("libp2p.kad_dht")
         self._real = host
-        enclosed = cast(IHost, EnclosedHost(host, PROTOCOL))
+        enclosed = cast(IHost, EnclosedHost(host, PROTOCOL, _named_in))
         super().__init__(enclosed, DHTMode.SERVER, strict_validation=True)
         self._providers = Providers(enclosed, host, _SHA2_256 + key)
         self.provider_store = self._providers
         self.value_store = _NoValues(enclosed, host.get_id())
+        self._inbound_limiter = trio.CapacityLimiter(AT_ONCE)
 
     async def add_peer(self, peer_id: ID, *, skip_server_mode_check: bool = False) -> bool:
         """Nobody is put into the routing table, so nobody is told of who asks."""
@@ -120,3 +124,12 @@ class _NoValues(ValueStore):
 
     def put_record(self, key: bytes, record: Record) -> None:
         raise ValueError("this node stores no values")
+
+
+def _named_in(data: bytes) -> Named:
+    message = Message()
+    message.ParseFromString(data)
+    if message.type == Message.MessageType.FIND_NODE:
+        yield message.key, ()
+    for peer in (*message.providerPeers, *message.closerPeers):
+        yield peer.id, peer.addrs

@@ -2,46 +2,70 @@
 A host as a service of the library may use it that was not written for strangers.
 
 py-libp2p's directories dial whatever addresses they are told, remember whoever was named
-to them, and read as much as they are sent. Here they see an enclosure instead of the
-host: no address book but an empty one, streams to peers that are connected already and
-to nobody else, and of each stream only so much, for so long.
+to them, read as much as they are sent, and wait for it while others wait for them. Here
+they see an enclosure instead of the host: no address book but an empty one, streams to
+peers that are connected already and to nobody else, and of each stream one message, that
+was read whole and looked at before.
 
-Law: what is not listed here a service cannot do. One question per stream, so many streams
-of a peer at a time and in the long run; the words of a stream that runs over are lost
-with it.
+Law: what is not listed here a service cannot do. One question per stream, soon, so many
+streams of a peer and of an IP address at a time; the words of a stream that runs over are
+lost with it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any, cast
 
 import trio
+from google.protobuf.message import DecodeError
 from libp2p.abc import IHost, INetStream
 from libp2p.crypto.keys import PrivateKey
 from libp2p.custom_types import TProtocol
+from libp2p.exceptions import BaseLibp2pError
+from libp2p.io.exceptions import IOException
 from libp2p.peer.envelope import Envelope
 from libp2p.peer.id import ID
 from libp2p.peer.peerstore import PeerStore
+from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_bytes_limited
 from multiaddr import Multiaddr
 
 from gossip.elsewhere import from_here
 from gossip.libp2p_addrs import dialable, own_addrs
+from gossip.libp2p_ids import may_be_addrs, may_be_id
 from gossip.libp2p_relay import end
 from gossip.meters import Allowance, Meters
 from gossip.transport import PeerId, TransportError
 
 MAX_QUESTION_BYTES = 16 * 1024
-MAX_ANSWER_BYTES = 128 * 1024
-MAX_READS = 64
-ANSWER_S = 10.0
+MAX_ANSWER_BYTES = 64 * 1024
+"""64 rows of eight addresses, each through a relay."""
+
+MAX_NAMED = 1024
+"""Peers that a message may name."""
+
+QUESTION_S = 2.0
+ANSWER_S = 5.0
 STREAMS_PER_PEER = 2
+STREAMS_PER_IP = 8
 QUESTIONS = Allowance(32, 1)
 """Streams that a peer may open to one service."""
 
 Handler = Callable[[INetStream], Awaitable[None]]
+
+Named = Iterable[tuple[bytes, Sequence[bytes]]]
+"""Ids that a message names, with addresses of each."""
+
+Reader = Callable[[bytes], Named]
+"""Whom a message of a protocol names; raises `DecodeError` on what is no message."""
+
+
+class RefusedError(IOException):
+    """A message that a service does not get to see."""
 
 
 class EnclosedHost:
@@ -51,14 +75,17 @@ class EnclosedHost:
     Args:
         host: A guarded host.
         protocol: The one protocol the service speaks, whatever name it has for it.
+        named_in: Reads its messages, questions and answers alike.
     """
 
-    def __init__(self, host: IHost, protocol: TProtocol) -> None:
+    def __init__(self, host: IHost, protocol: TProtocol, named_in: Reader) -> None:
         self._host = host
         self._protocol = protocol
+        self._named_in = named_in
         self._book = _NoBook()
         self._asked: Meters[ID] = Meters(QUESTIONS)
-        self._held: Counter[ID] = Counter()
+        self._peers: Counter[ID] = Counter()
+        self._ips: Counter[str] = Counter()
 
     def get_id(self) -> ID:
         """This node."""
@@ -98,23 +125,39 @@ class EnclosedHost:
         if peer_id not in self._host.get_connected_peers():
             raise TransportError(f"{peer_id} is not connected")
         stream = await self._host.new_stream(peer_id, [self._protocol])
-        return cast(INetStream, _Bounded(stream, MAX_ANSWER_BYTES))
+        return cast(INetStream, _OneMessage(stream, MAX_ANSWER_BYTES, self._named_in))
 
     async def _answer(self, stream: INetStream, handler: Handler) -> None:
+        """Hand a stream on that has asked; a service has few places, and none for who waits."""
         peer = stream.muxed_conn.peer_id
-        if self._held[peer] >= STREAMS_PER_PEER or not self._asked.take(peer):
-            await end(stream)
+        asked = _OneMessage(stream, MAX_QUESTION_BYTES, self._named_in)
+        with self._held(peer) as has_room, trio.move_on_after(QUESTION_S + ANSWER_S):
+            if has_room and await asked.came_within(QUESTION_S):
+                await handler(cast(INetStream, asked))
+                return
+        await end(stream)
+
+    @contextmanager
+    def _held(self, peer: ID) -> Generator[bool]:
+        """Whether a peer may have one more stream; it counts as long as this is held."""
+        ip = ip_of(self._host, peer)
+        full = self._peers[peer] >= STREAMS_PER_PEER or self._ips[ip] >= STREAMS_PER_IP
+        if full or not self._asked.take(peer):
+            yield False
             return
-        self._held[peer] += 1
-        try:
-            with trio.move_on_after(ANSWER_S) as scope:
-                await handler(cast(INetStream, _OneQuestion(stream, MAX_QUESTION_BYTES)))
-            if scope.cancelled_caught:
-                await end(stream)
-        finally:
-            self._held[peer] -= 1
-            if not self._held[peer]:
-                del self._held[peer]
+        with _counted(self._peers, peer), _counted(self._ips, ip):
+            yield True
+
+
+@contextmanager
+def _counted(counter: Counter[Any], key: object) -> Generator[None]:
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]
 
 
 class _NoBook(PeerStore):
@@ -127,20 +170,42 @@ class _NoBook(PeerStore):
         return
 
 
-class _Bounded:
-    """A stream of which only so much is read; more is its end."""
+class _OneMessage:
+    """
+    A stream of which one message is read.
 
-    def __init__(self, stream: INetStream, most_bytes: int) -> None:
+    The first byte of it is handed on when all of it has come and names nobody who cannot be.
+    """
+
+    def __init__(self, stream: INetStream, most_bytes: int, named_in: Reader) -> None:
         self.muxed_conn = stream.muxed_conn
         self.metric_send_channel = None
         self._stream = stream
-        self._left = most_bytes
+        self._most_bytes = most_bytes
+        self._named_in = named_in
+        self._message: bytearray | None = None
+
+    async def came_within(self, seconds: float) -> bool:
+        """Read the message; whether it came in time and is one."""
+        try:
+            with trio.move_on_after(seconds):
+                self._message = await self._read()
+        except BaseLibp2pError:
+            return False
+        return self._message is not None
 
     async def read(self, n: int | None = None) -> bytes:
-        """Up to ``n`` bytes; none at the end, and when there were too many."""
-        data = await self._stream.read(min(n or self._left, self._left)) if self._left else b""
-        self._left -= len(data)
-        return data
+        """
+        Up to ``n`` bytes of the message; none behind its end.
+
+        Raises:
+            RefusedError: It names what nobody is called.
+        """
+        if self._message is None:
+            self._message = await self._read()
+        taken = bytes(self._message[:n])
+        del self._message[: len(taken)]
+        return taken
 
     async def write(self, data: bytes) -> None:
         """Send all of ``data``."""
@@ -154,22 +219,21 @@ class _Bounded:
         """Abandon both sides."""
         await self._stream.reset()
 
+    async def _read(self) -> bytearray:
+        data = await read_varint_prefixed_bytes_limited(self._stream, self._most_bytes)
+        if not _is_sane(data, self._named_in):
+            raise RefusedError("a message that names what nobody is called")
+        return bytearray(encode_varint_prefixed(data))
 
-class _OneQuestion(_Bounded):
-    """Ends once it was answered; who asks nothing that has an answer may not go on for ever."""
 
-    def __init__(self, stream: INetStream, most_bytes: int) -> None:
-        super().__init__(stream, most_bytes)
-        self._reads = MAX_READS
-        self._answered = False
-
-    async def read(self, n: int | None = None) -> bytes:
-        self._reads -= 1
-        return b"" if self._answered or self._reads < 0 else await super().read(n)
-
-    async def write(self, data: bytes) -> None:
-        self._answered = True
-        await super().write(data)
+def _is_sane(data: bytes, named_in: Reader) -> bool:
+    """Whether a message can be read, and names few peers that there may be."""
+    try:
+        named = list(islice(named_in(data), MAX_NAMED + 1))
+    except DecodeError:
+        return False
+    good = all(may_be_id(peer) and may_be_addrs(addrs) for peer, addrs in named)
+    return good and len(named) <= MAX_NAMED
 
 
 def keepers(host: IHost, protocol: TProtocol) -> tuple[PeerId, ...]:

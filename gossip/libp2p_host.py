@@ -36,7 +36,7 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
-from gossip import dead_links, fast
+from gossip import dead_links, fast, libp2p_ids
 from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
@@ -214,6 +214,7 @@ async def open_network(
     _let_logs_through()
     fast.apply()
     dead_links.apply()
+    libp2p_ids.apply()
     host = _new_host(identity, limits, pre_shared_key)
     arrived = guard_host(host, limits)
     router = new_router(MESHSUB, limits.heartbeat_s)

@@ -31,7 +31,7 @@ from multiaddr import Multiaddr
 
 from gossip.directories import Told
 from gossip.libp2p_addrs import led_to
-from gossip.libp2p_enclosed import EnclosedHost, ip_of, keepers, quiet, told_of
+from gossip.libp2p_enclosed import EnclosedHost, Named, ip_of, keepers, quiet, told_of
 from gossip.transport import PeerId
 
 MAX_REGISTERED = 512
@@ -57,7 +57,7 @@ class Rendezvous:
         quiet("libp2p.discovery.rendezvous")
         self._host = host
         self._name = key.hex()
-        self._enclosed = cast(IHost, EnclosedHost(host, PROTOCOL))
+        self._enclosed = cast(IHost, EnclosedHost(host, PROTOCOL, _named_in))
         self._cookies: dict[PeerId, bytes] = {}
         self.point = Point(self._enclosed, host, self._name) if point else None
 
@@ -150,3 +150,11 @@ def _read(addrs: Iterable[bytes]) -> list[Multiaddr]:
         except (ValueError, LookupError):
             continue
     return found
+
+
+def _named_in(data: bytes) -> Named:
+    message = Message()
+    message.ParseFromString(data)
+    yield message.unregister.id, ()
+    for row in (message.register, *message.discoverResponse.registrations):
+        yield row.peer.id, row.peer.addrs

@@ -70,6 +70,15 @@ class BoundedGossipSub(GossipSub):
         self.recent_message_deliveries.clear()
         self.equivocation_detection.clear()
 
+    async def _do_px(self, px_peers: list[rpc_pb2.PeerInfo]) -> None:
+        """
+        Dial nobody because a PRUNE names him.
+
+        A stock router dials any address, of anybody, whoever signed for it; peer exchange
+        tells where peers are, and `gossip.redial` decides.
+        """
+        await trio.lowlevel.checkpoint()
+
     def send_rpc(self, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
         """
         Queue an RPC; one that is only a message is encoded once for all its receivers.
