@@ -2,9 +2,10 @@
 Who says to be there under which key: what a directory remembers for others.
 
 Law: everything in it is a stranger's word, bounded in keys, in peers of a key, in keys of
-a peer and in time. A full key drops the oldest of the host that fills it most, so that
-whoever comes under many names from one address pushes out himself. The node's own key
-has room whatever is asked for under others.
+a peer and of a host and in time. A full key drops the oldest of the host that fills it
+most, and a full table the oldest key of those hosts that have most of them, so that whoever
+comes under many names from one address pushes out himself. The node's own key is never
+pushed out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Generic, TypeVar
 MAX_KEYS = 64
 PEERS_PER_KEY = 20
 KEYS_PER_PEER = 4
+KEYS_PER_HOST = 16
 FRESH_S = 1800.0
 """So long somebody is remembered; an honest one says so again three times as often."""
 
@@ -60,8 +62,7 @@ class Provided(Generic[T]):
         if len(peers) >= PEERS_PER_KEY:
             del peers[_crowding(peers, host)]
         peers[peer] = _Place(what, host, self._now_s() + FRESH_S)
-        if len(self._keys) > MAX_KEYS:
-            del self._keys[next(kept for kept in self._keys if kept != self._own)]
+        self._make_room(host)
         return True
 
     def at(self, key: bytes) -> list[T]:
@@ -70,6 +71,21 @@ class Provided(Generic[T]):
         peers = self._keys.get(key)
         return [place.what for place in peers.values()] if peers else []
 
+    def _make_room(self, coming: str) -> None:
+        """
+        Drop a key if there are too many, of one host or of all.
+
+        A key counts for the least crowded of its hosts: nobody makes another's worth less by
+        announcing himself under it, nor his own worth more from a second address.
+        """
+        others = {key: _hosts(peers) for key, peers in self._keys.items() if key != self._own}
+        held = Counter(host for hosts in others.values() for host in hosts)
+        if held[coming] > KEYS_PER_HOST:
+            others = {key: hosts for key, hosts in others.items() if coming in hosts}
+        elif len(others) < MAX_KEYS:
+            return
+        del self._keys[max(others, key=lambda key: min(held[host] for host in others[key]))]
+
     def _drop_old(self) -> None:
         now_s = self._now_s()
         for key, peers in list(self._keys.items()):
@@ -77,6 +93,10 @@ class Provided(Generic[T]):
                 del peers[peer]
             if not peers:
                 del self._keys[key]
+
+
+def _hosts(peers: OrderedDict[str, _Place[T]]) -> set[str]:
+    return {place.host for place in peers.values()}
 
 
 def _crowding(peers: OrderedDict[str, _Place[T]], coming: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossip.provided import FRESH_S, KEYS_PER_PEER, MAX_KEYS, PEERS_PER_KEY, Provided
+from gossip.provided import FRESH_S, KEYS_PER_HOST, KEYS_PER_PEER, MAX_KEYS, PEERS_PER_KEY, Provided
 
 OWN = b"own"
 
@@ -70,3 +70,33 @@ def test_other_keys_have_no_room_of_the_own_one() -> None:
     clock.now_s = FRESH_S
     assert table.at(OWN) == []
     assert len(table) == 0
+
+
+def test_one_address_pushes_out_nobodys_key() -> None:
+    """Sixteen names with four keys each, of one host; and the same from four hosts."""
+    table = Provided[str](OWN, Clock())
+    table.add(OWN, "own", "10.0.0.1", "own")
+    table.add(b"lab", "honest", "10.0.0.2", "honest")
+    for host in ("6.6.6.6", "6.6.6.7", "6.6.6.8", "6.6.6.9", "6.6.6.10", "6.6.6.11"):
+        for name in range(16):
+            for key in range(4):
+                table.add(b"%d-%d" % (name, key), f"evil {host} {name}", host, "evil")
+                table.add(f"{host} {name}-{key}".encode(), f"evil {host} {name}", host, "evil")
+        assert table.at(b"lab") == ["honest"]
+        assert table.at(OWN) == ["own"]
+    assert len(table) <= MAX_KEYS * PEERS_PER_KEY
+    table.add(b"another lab", "late", "10.0.0.3", "late")
+    assert table.at(b"another lab") == ["late"]
+    assert table.at(b"lab") == ["honest"]
+
+
+def test_a_host_has_room_for_so_many_keys() -> None:
+    """Its oldest ones go; joining somebody's key does not push that out."""
+    table = Provided[str](OWN, Clock())
+    table.add(b"lab", "honest", "10.0.0.2", "honest")
+    table.add(b"lab", "evil", "6.6.6.6", "evil")
+    for number in range(3 * KEYS_PER_HOST):
+        table.add(b"%d" % number, f"evil {number}", "6.6.6.6", "evil")
+    assert len(table) == KEYS_PER_HOST + 1
+    assert table.at(b"lab") == ["honest", "evil"]
+    assert table.at(b"%d" % (3 * KEYS_PER_HOST - 1)) == ["evil"]
