@@ -23,7 +23,10 @@ MAX_WAY_CHARS = 32
 MAX_FILE_BYTES = 1024 * 1024
 _VERSION = 1
 
-NAMED_WAYS = ("", "invite", "bootstrap", "bootstrap name")
+ADDED_ADDRS = 2
+"""So many addresses a stranger may add to those that a person named."""
+
+PERSONS_WAYS = ("invite", "join", "bootstrap", "bootstrap name")
 """Ways by which a person named a peer: one of those stays, met or not."""
 
 
@@ -35,12 +38,19 @@ class Acquaintance:
     Attributes:
         seen_at_ms: Unix epoch milliseconds; 0 until it has been met.
         way: By which way of `gossip.discovery` it was first found; "" if by none of them.
+        named: The addresses that a person named, since the book was opened.
     """
 
     peer: PeerId
     addrs: tuple[str, ...]
     seen_at_ms: int
     way: str = ""
+    named: tuple[str, ...] = ()
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing that others say may strike it out."""
+        return bool(self.named) or (not self.seen_at_ms and self.way in ("", *PERSONS_WAYS))
 
 
 @dataclass(slots=True)
@@ -52,27 +62,32 @@ class PeerBook:
 
     def note(self, peer: PeerId, addrs: tuple[str, ...], now_ms: int) -> None:
         """Remember that a peer is connected; without new addresses the old ones stay."""
-        known = self.entries.pop(peer, None)
-        good = _good_addrs(peer, addrs) or (known.addrs if known else ())
+        known = self.entries.pop(peer, None) or Acquaintance(peer, (), 0)
+        good = _good_addrs(peer, addrs) or known.addrs
         if good:
-            self.entries[peer] = Acquaintance(peer, good, now_ms, known.way if known else "")
+            both = _first((*good, *known.named))
+            self.entries[peer] = replace(known, addrs=both, seen_at_ms=now_ms)
         self._make_room()
 
     def hint(self, peer: PeerId, addrs: tuple[str, ...], way: str) -> None:
         """
         Remember what somebody says of where a peer is, if any of it can be used.
 
-        A peer that was met keeps the first half of the addresses it has, until it is met again.
+        What a person said comes first and stays; strangers may add little to it. A peer that
+        was met keeps the first half of the addresses it has, until it is met again.
         """
-        good, known = _good_addrs(peer, addrs), self.entries.get(peer)
+        good = _good_addrs(peer, addrs)
         if not good:
             return
-        if known is None:
-            self.entries[peer] = Acquaintance(peer, good, 0, way)
+        known = self.entries.get(peer) or Acquaintance(peer, (), 0, way)
+        if way in PERSONS_WAYS:
+            named = _first((*good, *known.named))
+            first = way if not known.seen_at_ms else known.way
+            both = _first((*named, *known.addrs))
+            new = replace(known, addrs=both, way=first, named=named)
         else:
-            kept = known.addrs[: MAX_ADDRS // 2] if known.seen_at_ms else ()
-            both = tuple(dict.fromkeys((*kept, *good)))[:MAX_ADDRS]
-            self.entries[peer] = replace(known, addrs=both)
+            new = replace(known, addrs=_with_hearsay(known, good))
+        self.entries[peer] = new
         self._make_room()
 
     def unmet(self, way: str) -> list[PeerId]:
@@ -86,12 +101,14 @@ class PeerBook:
     def forget_hearsay(self, peer: PeerId) -> None:
         """Strike a peer out that was never met and that a stranger told of."""
         entry = self.entries.get(peer)
-        if entry is not None and not entry.seen_at_ms and entry.way not in NAMED_WAYS:
+        if entry is not None and not entry.seen_at_ms and not entry.stays:
             self.forget(peer)
 
     def _make_room(self) -> None:
+        """Strike out whom nobody met, then who was met longest ago, and persons' peers last."""
         if len(self.entries) > MAX_PEERS:
-            del self.entries[min(self.entries.values(), key=lambda entry: entry.seen_at_ms).peer]
+            entries = self.entries.values()
+            del self.entries[min(entries, key=lambda each: (each.stays, each.seen_at_ms)).peer]
 
     def latest_first(self) -> list[Acquaintance]:
         """All acquaintances, the one seen last first."""
@@ -152,6 +169,20 @@ def _mapping(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return cast("dict[str, object]", value)
+
+
+def _with_hearsay(known: Acquaintance, heard: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses of a peer with those that a stranger told of, so that both get a turn."""
+    half = known.addrs[: MAX_ADDRS // 2]
+    if known.seen_at_ms:
+        return _first((*half, *known.named, *heard))
+    if known.named or known.stays:
+        return _first((*(known.named or half), *heard[:ADDED_ADDRS]))
+    return _first((*heard, *half))
+
+
+def _first(addrs: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(addrs))[:MAX_ADDRS]
 
 
 def _good_addrs(peer: PeerId, addrs: tuple[str, ...]) -> tuple[str, ...]:
