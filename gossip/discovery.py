@@ -6,8 +6,9 @@ who, and at which addresses. It dials nobody. What was heard goes into the peer 
 a hint, and `gossip.redial` decides when to dial, with its growing waits.
 
 Law: what a way hears is a stranger's word. It is bounded in rate, in addresses, and in
-peers that were heard of and not met; it never pushes out a peer that was met, nor the
-addresses it was met at. Dialling proves who is there.
+peers that were heard of and not met; it never pushes out a peer that was met or that a
+person named, nor the addresses of either, and no resolver is asked for it. Dialling proves
+who is there.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Protocol
 import trio
 
 from gossip.backoff import Backoff
+from gossip.elsewhere import without_names
 from gossip.multiaddress import AddressError, parse
-from gossip.peer_book import MAX_ADDRS, PeerBook
+from gossip.peer_book import MAX_ADDRS, PERSONS_WAYS, PeerBook
 from gossip.transport import PeerId
 
 _log = logging.getLogger(__name__)
@@ -116,7 +118,8 @@ class Discovery:
         if peer not in self._book.entries:
             for oldest in self._book.unmet(way)[: -MAX_UNMET_PER_WAY + 1]:
                 self._book.forget(oldest)
-        self._book.hint(peer, tuple(addrs[:MAX_ADDRS]), way)
+        usable = addrs if way in PERSONS_WAYS else without_names(addrs)
+        self._book.hint(peer, tuple(usable[:MAX_ADDRS]), way)
 
     def _way_of(self, peer: PeerId) -> str:
         entry = self._book.entries.get(peer)

@@ -98,6 +98,22 @@ async def test_hints_neither_replace_where_a_peer_was_met_nor_name_others(
     assert book.entries[peer(5)].seen_at_ms == 7
 
 
+async def test_a_resolver_is_asked_for_a_person_and_for_nobody_else(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """A name that a stranger tells of leads wherever he wants, and tells him who asks."""
+    names = [f"/{kind}/evil.example/tcp/4001/p2p/{peer(5)}" for kind in ("dns", "dns4", "dns6")]
+    invited = f"/dns4/lab.example/tcp/4001/p2p/{peer(6)}"
+    book, finding = discovery(tmp_path, [Gossipy(), Named("invite", [invited])], [])
+    finding.heard("gossipy", peer(5), names)
+    assert book.entries == {}
+    finding.heard("gossipy", peer(5), [*names, at(peer(5))])
+    assert book.entries[peer(5)].addrs == (at(peer(5)),)
+    finding.heard("gossipy", peer(6), [f"/dns4/evil.example/tcp/1/p2p/{peer(6)}", at(peer(6))])
+    finding.heard("invite", peer(6), [invited])
+    assert book.entries[peer(6)].addrs == (invited, at(peer(6)))
+
+
 async def test_who_was_found_by_what_is_remembered(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Loopback leads every machine to itself: what a peer elsewhere says of its own is left out."""
+"""Loopback leads every machine to itself, a name wherever its owner wants: neither is taken."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ def at(host: str, relay: str = "") -> str:
 ELSEWHERE = [
     at("192.0.2.1"),
     at("192.168.1.2"),
-    at("node.example.org"),
     at("2001:db8::1"),
     at("192.0.2.9", RELAY),
 ]
@@ -42,11 +41,10 @@ THIS_MACHINE = [
     at("::1"),
     at("::ffff:127.0.0.1"),
     at("0.0.0.0"),
-    at("localhost"),
-    at("a.localhost"),
     at("127.0.0.1", RELAY),
 ]
 THIS_LINK = [at("169.254.3.4"), at("fe80::1")]
+NAMES = [at("node.example.org"), at("localhost"), at("a.localhost"), at("node.example", RELAY)]
 EVERYTHING = [*ELSEWHERE, *THIS_MACHINE, *THIS_LINK]
 
 
@@ -63,6 +61,11 @@ def test_a_peer_that_was_met_over_loopback_is_dialled_there() -> None:
     own = [at("192.168.1.9")]
     assert from_here(EVERYTHING, own, {"machine"}) == (*ELSEWHERE, *THIS_MACHINE)
     assert from_here(EVERYTHING, own, {"link"}) == (*ELSEWHERE, *THIS_LINK)
+
+
+@pytest.mark.parametrize("own", [[at("192.168.1.9")], [at("127.0.0.1")]], ids=["wide", "alone"])
+def test_a_name_is_taken_from_nobody(own: Sequence[str]) -> None:
+    assert from_here([*NAMES, *ELSEWHERE], own, {"machine", "link"}) == tuple(ELSEWHERE)
 
 
 def test_whatever_is_no_address_is_judged_elsewhere() -> None:
