@@ -91,6 +91,10 @@ class Directories(Protocol):
         """
         ...
 
+    def ip_of(self, peer: PeerId) -> str:
+        """The address that a connected peer comes from; "" if through a relay."""
+        ...
+
 
 class LookUps:
     """The way of one kind of directory, by its name."""
@@ -131,4 +135,4 @@ class LookUps:
                 _log.debug("%s did not tell whom its %s knows: %s", peer, self.name, error)
                 return
         for each, addrs in list(told.items())[:TOLD]:
-            heard(each, addrs[:ADDRS_TOLD])
+            heard(each, addrs[:ADDRS_TOLD], self._directories.ip_of(peer) or peer)

@@ -5,16 +5,18 @@ A way looks for peers for as long as the network is open and reports what it hea
 who, and at which addresses. It dials nobody. What was heard goes into the peer book as
 a hint, and `gossip.redial` decides when to dial, with its growing waits.
 
-Law: what a way hears is a stranger's word. It is bounded in rate, in addresses, and in
-peers that were heard of and not met; it never pushes out a peer that was met or that a
-person named, nor the addresses of either, and no resolver is asked for it. Dialling proves
-who is there.
+Law: what a way hears is a stranger's word. It is bounded in rate, in addresses, and, by
+way and by teller, in peers that were heard of and not met; it never pushes out a peer that
+was met or that a person named, nor the addresses of either, and no resolver is asked for
+it. Dialling proves who is there.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -28,13 +30,24 @@ from gossip.transport import PeerId
 _log = logging.getLogger(__name__)
 
 MAX_UNMET_PER_WAY = 48
+MAX_UNMET_PER_TELLER = 16
 HEARD_PER_SECOND = 20
 AT_ONCE = 60
 CAME = "came to us"
 """How a peer is called that no way had found: it dialled this node."""
 
-Heard = Callable[[PeerId, Sequence[str]], None]
-"""Takes a peer and full multiaddrs of it, all of them a stranger's word; never raises."""
+
+class Heard(Protocol):
+    """Takes in what is heard; it never raises."""
+
+    def __call__(self, peer: PeerId, addrs: Sequence[str], teller: str = "", /) -> None:
+        """
+        Take in a peer and full multiaddrs of it, all of them a stranger's word.
+
+        Args:
+            teller: Where the word comes from, as far as that counts; "" if from nobody.
+        """
+        ...
 
 
 class WayError(Exception):
@@ -111,15 +124,27 @@ class Discovery:
         """By which way each of these peers was first found."""
         return {peer: self._way_of(peer) for peer in connected}
 
-    def heard(self, way: str, peer: PeerId, addrs: Sequence[str]) -> None:
+    def heard(self, way: str, peer: PeerId, addrs: Sequence[str], teller: str = "") -> None:
         """Take in what a way heard, within its allowance."""
         if peer == self._own or not self._allowance[way].take():
             return
-        if peer not in self._book.entries:
-            for oldest in self._book.unmet(way)[: -MAX_UNMET_PER_WAY + 1]:
-                self._book.forget(oldest)
         usable = addrs if way in PERSONS_WAYS else without_names(addrs)
-        self._book.hint(peer, tuple(usable[:MAX_ADDRS]), way)
+        if peer not in self._book.entries:
+            self._make_room(way, teller)
+        self._book.hint(peer, tuple(usable[:MAX_ADDRS]), way, teller)
+
+    def _make_room(self, way: str, teller: str) -> None:
+        """Drop the oldest that the teller told of, if they are many, or that the crowd did."""
+        unmet = [self._book.entries[peer] for peer in self._book.unmet(way)]
+        if teller:
+            told = [entry.peer for entry in unmet if teller in entry.tellers]
+            for peer in told[: -MAX_UNMET_PER_TELLER + 1]:
+                self._book.unsay(peer, teller)
+            unmet = [self._book.entries[peer] for peer in self._book.unmet(way)]
+        if len(unmet) >= MAX_UNMET_PER_WAY:
+            held = Counter([teller, *(each for entry in unmet for each in entry.tellers)])
+            crowding = max(unmet, key=lambda entry: min(held[each] for each in entry.tellers))
+            self._book.forget(crowding.peer)
 
     def _way_of(self, peer: PeerId) -> str:
         entry = self._book.entries.get(peer)
@@ -129,7 +154,7 @@ class Discovery:
         backoff = Backoff(5.0, 600.0, self._uniform)
         while True:
             try:
-                await way.run(lambda peer, addrs: self.heard(way.name, peer, addrs))
+                await way.run(partial(self.heard, way.name))
                 return
             except WayError as error:
                 _log.info("finding peers by %s failed: %s", way.name, error)

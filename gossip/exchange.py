@@ -117,7 +117,7 @@ class Exchange:
     async def _ask(self, peer: PeerId, heard: Heard) -> None:
         answer = await self._desks.call(peer, pack([]), CALL_S, PEERS)
         for told, addrs in read_answer(answer).items():
-            heard(told, from_here(addrs, self._desks.listen_addrs))
+            heard(told, from_here(addrs, self._desks.listen_addrs), peer)
 
 
 def read_answer(answer: bytes) -> dict[PeerId, tuple[str, ...]]:

@@ -47,6 +47,7 @@ from gossip.libp2p_addrs import addrs_of, own_addrs, without_wildcards
 from gossip.libp2p_circuits import Circuits
 from gossip.libp2p_dht import Dht
 from gossip.libp2p_dial_back import answer_dial_backs, ask_dial_back
+from gossip.libp2p_enclosed import ip_of
 from gossip.libp2p_punch import Punch
 from gossip.libp2p_relay import RelayService
 from gossip.libp2p_rendezvous import Rendezvous
@@ -138,6 +139,10 @@ class Network:
     def addrs_of(self, peer: PeerId) -> tuple[str, ...]:
         """Where a peer says it can be dialled from here; empty until it has said so."""
         return addrs_of(self._host, peer)
+
+    def ip_of(self, peer: PeerId) -> str:
+        """The address that a peer's connection comes from; "" through a relay."""
+        return ip_of(self._host, ID.from_string(peer))
 
     async def publish(self, data: bytes) -> None:
         """Send a message to the mesh."""

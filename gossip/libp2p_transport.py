@@ -250,6 +250,10 @@ class Libp2pTransport:
         found = self._network.directories.get(directory) if self._network else None
         return found.keepers() if found else ()
 
+    def ip_of(self, peer: PeerId) -> str:
+        """The address that a connected peer comes from; "" if through a relay."""
+        return self._network.ip_of(peer) if self._network else ""
+
     async def look_up(self, directory: str, peer: PeerId, timeout_s: float = LOOK_UP_S) -> Told:
         """
         Ask a connected peer who is in its directory; see `gossip.directories`.

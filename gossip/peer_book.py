@@ -23,6 +23,7 @@ MAX_WAY_CHARS = 32
 MAX_FILE_BYTES = 1024 * 1024
 _VERSION = 1
 
+MAX_TELLERS = 4
 ADDED_ADDRS = 2
 """So many addresses a stranger may add to those that a person named."""
 
@@ -39,6 +40,7 @@ class Acquaintance:
         seen_at_ms: Unix epoch milliseconds; 0 until it has been met.
         way: By which way of `gossip.discovery` it was first found; "" if by none of them.
         named: The addresses that a person named, since the book was opened.
+        tellers: Who told of it last, since the book was opened.
     """
 
     peer: PeerId
@@ -46,6 +48,7 @@ class Acquaintance:
     seen_at_ms: int
     way: str = ""
     named: tuple[str, ...] = ()
+    tellers: tuple[str, ...] = ("",)
 
     @property
     def stays(self) -> bool:
@@ -69,7 +72,7 @@ class PeerBook:
             self.entries[peer] = replace(known, addrs=both, seen_at_ms=now_ms)
         self._make_room()
 
-    def hint(self, peer: PeerId, addrs: tuple[str, ...], way: str) -> None:
+    def hint(self, peer: PeerId, addrs: tuple[str, ...], way: str, teller: str = "") -> None:
         """
         Remember what somebody says of where a peer is, if any of it can be used.
 
@@ -79,14 +82,16 @@ class PeerBook:
         good = _good_addrs(peer, addrs)
         if not good:
             return
-        known = self.entries.get(peer) or Acquaintance(peer, (), 0, way)
+        known = self.entries.get(peer) or Acquaintance(peer, (), 0, way, tellers=(teller,))
         if way in PERSONS_WAYS:
             named = _first((*good, *known.named))
             first = way if not known.seen_at_ms else known.way
             both = _first((*named, *known.addrs))
             new = replace(known, addrs=both, way=first, named=named)
         else:
-            new = replace(known, addrs=_with_hearsay(known, good))
+            others = (each for each in known.tellers if each != teller)
+            tellers = (*others, teller)[-MAX_TELLERS:]
+            new = replace(known, addrs=_with_hearsay(known, good), tellers=tellers)
         self.entries[peer] = new
         self._make_room()
 
@@ -97,6 +102,14 @@ class PeerBook:
     def forget(self, peer: PeerId) -> None:
         """Strike a peer out, if it is there."""
         self.entries.pop(peer, None)
+
+    def unsay(self, peer: PeerId, teller: str) -> None:
+        """Strike out what somebody told of a peer, and the peer if nobody else did."""
+        entry = self.entries[peer]
+        if others := tuple(each for each in entry.tellers if each != teller):
+            self.entries[peer] = replace(entry, tellers=others)
+        else:
+            self.forget(peer)
 
     def forget_hearsay(self, peer: PeerId) -> None:
         """Strike a peer out that was never met and that a stranger told of."""
@@ -111,8 +124,8 @@ class PeerBook:
             del self.entries[min(entries, key=lambda each: (each.stays, each.seen_at_ms)).peer]
 
     def latest_first(self) -> list[Acquaintance]:
-        """All acquaintances, the one seen last first."""
-        return sorted(self.entries.values(), key=lambda entry: (-entry.seen_at_ms, entry.peer))
+        """All acquaintances, the one seen last first, then the one heard of first."""
+        return sorted(self.entries.values(), key=lambda entry: -entry.seen_at_ms)
 
     def save(self) -> None:
         """

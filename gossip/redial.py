@@ -5,7 +5,8 @@ py-libp2p does not redial a peer that went away. Here every peer has its own
 growing wait, so one that never answers costs one try in five minutes, and one
 that comes back is found soon. Its addresses take turns; where one of them leads
 through a relay, each try ends with that. Who was only heard of and never answers
-is forgotten; who was met comes first, and then who failed least.
+is forgotten. Who was met or named by a person comes first, and then, teller after teller,
+who failed least.
 
 On a private topic who answers and proves nothing counts as one that does not answer: it
 may be an outsider that a stranger named.
@@ -20,13 +21,14 @@ more tries; it is never an error of the node.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import trio
 
 from gossip.backoff import Backoff
-from gossip.peer_book import PeerBook
+from gossip.peer_book import Acquaintance, PeerBook
 from gossip.transport import DialError, PeerId, Transport
 
 ENOUGH_PEERS = 8
@@ -190,8 +192,11 @@ class _Keeper:
         ]
         now = trio.current_time()
         ready = [entry for entry in strangers if self._may_try(entry.peer, entry.addrs, now)]
-        ready.sort(key=lambda e: 0 if e.seen_at_ms else 1 + self._targets[e.peer].backoff.failures)
-        return [(entry.peer, entry.addrs) for entry in ready[: 2 * most]]
+        known = [entry for entry in ready if entry.seen_at_ms or entry.stays]
+        heard = [entry for entry in ready if not (entry.seen_at_ms or entry.stays)]
+        heard.sort(key=lambda entry: self._targets[entry.peer].backoff.failures)
+        wanted = [*known, *_by_turns(heard)]
+        return [(entry.peer, entry.addrs) for entry in wanted[: 2 * most]]
 
     def _new_target(self, addrs: tuple[str, ...]) -> _Target:
         return _Target(addrs, Backoff(FIRST_WAIT_S, MOST_WAIT_S, self._uniform))
@@ -245,6 +250,17 @@ class _Keeper:
         if about not in self._told:
             self._told.add(about)
             self._on_trouble(sentence)
+
+
+def _by_turns(heard: list[Acquaintance]) -> list[Acquaintance]:
+    """Whom tellers told of, one of each after the other: who invents many delays his own."""
+    told: Counter[tuple[str, str]] = Counter()
+    places: dict[PeerId, int] = {}
+    for entry in heard:
+        tellers = [(entry.way, teller) for teller in entry.tellers]
+        places[entry.peer] = min(told[teller] for teller in tellers)
+        told.update(tellers)
+    return sorted(heard, key=lambda entry: places[entry.peer])
 
 
 def _sentence(error: DialError) -> str:

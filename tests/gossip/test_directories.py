@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from gossip.directories import ADDRS_TOLD, ASK_AFTER_S, ASK_SELDOM_S, TOLD, LookUps, Told
 from gossip.transport import CallError, PeerId
+from tests.gossip.waiting import noted
 
 
 class Office:
@@ -22,6 +23,9 @@ class Office:
     def keepers(self, directory: str) -> tuple[PeerId, ...]:
         return self.here
 
+    def ip_of(self, peer: PeerId) -> str:
+        return "192.0.2.1"
+
     async def look_up(self, directory: str, peer: PeerId, timeout_s: float = 20.0) -> Told:
         self.asked.append((directory, peer, round(trio.current_time())))
         await trio.lowlevel.checkpoint()
@@ -34,7 +38,7 @@ async def run_for(seconds: float, office: Office) -> dict[PeerId, Sequence[str]]
     """What is heard in some time."""
     heard = dict[PeerId, Sequence[str]]()
     with trio.move_on_after(seconds):
-        await LookUps("dht", office).run(heard.__setitem__)
+        await LookUps("dht", office).run(noted(heard))
     return heard
 
 

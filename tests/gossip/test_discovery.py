@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from gossip.discovery import (
     AT_ONCE,
     CAME,
+    MAX_UNMET_PER_TELLER,
     MAX_UNMET_PER_WAY,
     Discovery,
     Heard,
@@ -81,6 +82,29 @@ async def test_a_way_is_heard_at_its_pace(autojump_clock: MockClock, tmp_path: P
     assert peer(1 + AT_ONCE) in book.entries
     assert peer(2 + AT_ONCE) not in book.entries
     assert len(book.entries) == MAX_UNMET_PER_WAY
+
+
+async def test_a_teller_pushes_out_whom_he_told_of(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """His own oldest, and nobody of another, also when the other told of the same peer."""
+    book, finding = discovery(tmp_path, [Gossipy()], [])
+    finding.heard("gossipy", peer(2), [at(peer(2))], "liar")
+    for number in (2, 3):
+        finding.heard("gossipy", peer(number), [at(peer(number), 1)], "honest")
+    for number in range(10, 10 + 2 * MAX_UNMET_PER_TELLER):
+        finding.heard("gossipy", peer(2), [at(peer(2), number)], "liar")
+        finding.heard("gossipy", peer(number), [at(peer(number))], "liar")
+        await trio.sleep(1)
+    assert len(book.unmet("gossipy")) == MAX_UNMET_PER_TELLER + 2
+    assert {peer(2), peer(3)} <= set(book.entries)
+    for teller in range(2, 20):
+        for number in range(5):
+            told = peer(100 * teller + number)
+            finding.heard("gossipy", told, [at(told)], f"liar {teller}")
+            await trio.sleep(1)
+    assert len(book.unmet("gossipy")) == MAX_UNMET_PER_WAY
+    assert {peer(2), peer(3)} <= set(book.entries)
 
 
 async def test_hints_neither_replace_where_a_peer_was_met_nor_name_others(

@@ -27,7 +27,7 @@ from gossip.dnsaddr import (
     txt_records,
 )
 from gossip.multiaddress import AddressError
-from tests.gossip.waiting import until
+from tests.gossip.waiting import noted, until
 from tests.swarm.record_samples import ANN, BOB
 
 A = f"/ip4/192.0.2.1/tcp/4001/p2p/{ANN.peer_id}"
@@ -109,7 +109,7 @@ async def test_whom_a_name_leads_to_is_heard(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(
             lambda: keep_resolved(
-                ["/dnsaddr/top"], heard.__setitem__, on_trouble=told.append, look_up=zone(records)
+                ["/dnsaddr/top"], noted(heard), on_trouble=told.append, look_up=zone(records)
             )
         )
         await until(lambda: bool(told), 60)

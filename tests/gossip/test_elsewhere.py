@@ -14,7 +14,7 @@ from gossip.identity import new_identity
 from gossip.libp2p_transport import open_libp2p_transport
 from gossip.peer_book import PeerBook
 from swarm.canonical import pack
-from tests.gossip.waiting import until
+from tests.gossip.waiting import noted, until
 
 PEER = new_identity(b"\x07" * 32).peer_id
 RELAY = new_identity(b"\x08" * 32).peer_id
@@ -110,7 +110,7 @@ async def test_strangers_cannot_have_this_machine_dialled(tmp_path: Path) -> Non
             pytest.skip("this machine has no address but loopback")
         exchange = Exchange(node, PeerBook(tmp_path / "peers.json"), lambda: 0)
         liar.serve(answer, b"\x03")
-        nursery.start_soon(exchange.run, heard.__setitem__)
+        nursery.start_soon(exchange.run, noted(heard))
         await node.dial(liar.listen_addrs[0])
         await until(lambda: PEER in heard)
         nursery.cancel_scope.cancel()

@@ -16,7 +16,7 @@ from gossip.libp2p_transport import open_libp2p_transport
 from gossip.peer_book import PeerBook
 from gossip.transport import CallError
 from swarm.canonical import pack
-from tests.gossip.waiting import until
+from tests.gossip.waiting import noted, until
 
 TOPIC = "/exchange"
 LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)
@@ -44,7 +44,7 @@ async def test_a_newcomer_hears_of_those_whom_its_first_peer_has_met(tmp_path: P
         trio.open_nursery() as nursery,
     ):
         desk = Exchange(first, book, lambda: NOW_MS)
-        nursery.start_soon(Exchange(newcomer, empty, lambda: NOW_MS).run, heard.__setitem__)
+        nursery.start_soon(Exchange(newcomer, empty, lambda: NOW_MS).run, noted(heard))
         await newcomer.dial(first.listen_addrs[0])
         await until(lambda: len(heard) == 2, 60)
         with pytest.raises(CallError, match="again and again"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 import trio
 import trio.testing
 
+from gossip.discovery import Discovery, Heard
 from gossip.identity import new_identity
 from gossip.memory_transport import MemoryNetwork
 from gossip.peer_book import PeerBook
@@ -126,6 +128,69 @@ async def test_hearsay_that_answers_and_proves_nothing_is_forgotten(
     assert set(book.entries) == set(peers[1:])
     assert len(dialled[0]) == FORGET_AFTER
     assert len(dialled[2]) > 200
+
+
+class Slow(Unreachable):
+    """One peer is there, another answers at once, and whoever else is dialled does not in time."""
+
+    def __init__(self, honest: PeerId) -> None:
+        super().__init__()
+        self.met: list[tuple[float, PeerId]] = []
+        self._honest = honest
+
+    def peers(self) -> tuple[PeerId, ...]:
+        return ("server", *(peer for _, peer in self.met[:1]))
+
+    async def dial(self, multiaddr: str, timeout_s: float = 10.0) -> PeerId:
+        if multiaddr.endswith(self._honest):
+            self.met.append((trio.current_time(), self._honest))
+            return self._honest
+        await trio.sleep(timeout_s)
+        return await super().dial(multiaddr, timeout_s)
+
+
+class Mute:
+    """A way that says nothing by itself."""
+
+    name = "dht"
+
+    async def run(self, heard: Heard) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("liars", [1, 8])
+async def test_inventions_do_not_starve_the_real_one(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, liars: int
+) -> None:
+    """16 in ten seconds, by one liar or by several; the real one is named once."""
+    book, honest = PeerBook(tmp_path / "peers.json"), new_identity().peer_id
+    transport = Slow(honest)
+    finding = Discovery("me", book, [Mute()], on_trouble=print, uniform=lambda: 0.5)
+
+    def tell(peer: PeerId, host: str, teller: str) -> None:
+        finding.heard("dht", peer, [f"/ip4/{host}/tcp/4001/p2p/{peer}"], teller)
+
+    async def lie() -> None:
+        for number in range(1000):
+            if number == 5:
+                tell(honest, "192.0.2.1", "10.0.0.1")
+                began.append(trio.current_time())
+            for each in range(16):
+                tell(new_identity().peer_id, f"198.51.{number % 250}.7", f"6.6.6.{each % liars}")
+            await trio.sleep(10)
+
+    began: list[float] = []
+    with trio.move_on_after(300):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lie)
+            await keep_connected(
+                transport,  # pyright: ignore[reportArgumentType] - only what redialling uses
+                book,
+                [],
+                now_ms=lambda: 1,
+                on_trouble=lambda sentence: None,
+            )
+    assert transport.met[0][0] - began[0] < 120
 
 
 class Met(Unreachable):

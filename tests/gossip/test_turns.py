@@ -58,7 +58,7 @@ async def test_a_peer_among_fifty_lies_a_second_is_told_within_minutes(
     way, told, true = Mdns(b"key", list[str]), list[str](), at("10.0.0.250", 1_000_000)
     lies = [at(f"10.0.0.{number % 200 + 1}", number) for number in range(1000)]
 
-    def heard(peer: str, addrs: Sequence[str]) -> None:
+    def heard(peer: str, addrs: Sequence[str], teller: str = "") -> None:
         told.append(peer)
 
     second = 0
@@ -80,7 +80,7 @@ async def test_so_many_names_make_us_begin_anew(autojump_clock: Clock) -> None:
     way, calm, flooded = Mdns(b"key", list[str]), Silent("a"), Silent("b")
     flooded.heard = MAX_NAMES
 
-    def heard(peer: str, addrs: Sequence[str]) -> None:
+    def heard(peer: str, addrs: Sequence[str], teller: str = "") -> None:
         raise AssertionError("there is nothing to hear")
 
     began = trio.current_time()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
+
+from gossip.discovery import Heard
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -20,3 +22,12 @@ async def holds(condition: Callable[[], bool], within_s: float) -> bool:
         await until(condition, within_s + 1)
         return True
     return False
+
+
+def noted(into: dict[str, Sequence[str]]) -> Heard:
+    """Takes in what is heard, by peer."""
+
+    def heard(peer: str, addrs: Sequence[str], teller: str = "", /) -> None:
+        into[peer] = addrs
+
+    return heard
