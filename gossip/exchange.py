@@ -115,9 +115,14 @@ class Exchange:
             self._asked.discard(peer)
 
     async def _ask(self, peer: PeerId, heard: Heard) -> None:
+        """Ask; where somebody says that he is himself is no way of finding him: he is here."""
         answer = await self._desks.call(peer, pack([]), CALL_S, PEERS)
         for told, addrs in read_answer(answer).items():
-            heard(told, from_here(addrs, self._desks.listen_addrs), peer)
+            usable = from_here(addrs, self._desks.listen_addrs)
+            if told == peer and peer not in self._book.entries:
+                self._book.note(peer, usable, self._now_ms())
+            else:
+                heard(told, usable, peer)
 
 
 def read_answer(answer: bytes) -> dict[PeerId, tuple[str, ...]]:

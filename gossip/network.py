@@ -161,7 +161,7 @@ class Network:
             ) as plain,
             self._among_members(plain) as transport,
         ):
-            self._transport = transport
+            self._transport, self._plain = transport, plain
             self.health = NetworkHealth(
                 transport.peers, plain.dial_back, self._now_ms, self._wanted
             )
@@ -307,6 +307,7 @@ class Network:
             split(self._wanted)[0],
             now_ms=self._now_ms,
             on_trouble=self.notices.trouble,
+            linked=self._plain.peers,
         )
 
     @property

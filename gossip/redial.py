@@ -9,7 +9,7 @@ is forgotten. Who was met or named by a person comes first, and then, teller aft
 who failed least.
 
 On a private topic who answers and proves nothing counts as one that does not answer: it
-may be an outsider that a stranger named.
+may be an outsider that a stranger named. Whoever is connected is not tried.
 
 A peer that was connected of late is tried every few seconds, however many others are
 there: a swarm that was split in two heals only if somebody looks across.
@@ -72,6 +72,7 @@ async def keep_connected(
     *,
     now_ms: Callable[[], int],
     on_trouble: Callable[[str], None],
+    linked: Callable[[], Iterable[PeerId]] = tuple,
     uniform: Callable[[], float] = random.random,
 ) -> None:
     """
@@ -83,9 +84,10 @@ async def keep_connected(
         joins: Multiaddrs the user asked for: always redialled.
         now_ms: The wall clock, Unix milliseconds.
         on_trouble: Told once for each join that cannot be reached.
+        linked: Who is connected below the transport, and may still prove to be a member.
         uniform: Draws a float in [0, 1), for jitter.
     """
-    keeper = _Keeper(transport, book, tuple(joins), now_ms, on_trouble, uniform)
+    keeper = _Keeper(transport, book, tuple(joins), now_ms, on_trouble, linked, uniform)
     try:
         while True:
             for _ in range(SAVE_EVERY_ROUNDS):
@@ -105,6 +107,7 @@ class _Keeper:
         joins: tuple[str, ...],
         now_ms: Callable[[], int],
         on_trouble: Callable[[str], None],
+        linked: Callable[[], Iterable[PeerId]],
         uniform: Callable[[], float],
     ) -> None:
         self._transport = transport
@@ -112,6 +115,7 @@ class _Keeper:
         self._joins = joins
         self._now_ms = now_ms
         self._on_trouble = on_trouble
+        self._linked = linked
         self._uniform = uniform
         self._targets: dict[str, _Target] = {}
         self._told: set[str] = set()
@@ -149,15 +153,16 @@ class _Keeper:
 
     def _due(self) -> list[tuple[str, _Target]]:
         connected = set(self._transport.peers())
-        wanted = [(join, (join,)) for join in self._joins if _peer_of(join) not in connected]
+        there = connected | set(self._linked())
+        wanted = [(join, (join,)) for join in self._joins if _peer_of(join) not in there]
         joined = {_peer_of(join) for join in self._joins}
         wanted += [
             (peer, self._book.entries[peer].addrs)
             for peer in self._missed()
-            if peer in self._book.entries and peer not in joined
+            if peer in self._book.entries and peer not in joined | there
         ]
         if len(connected) < ENOUGH_PEERS:
-            wanted += self._acquaintances(connected, ENOUGH_PEERS - len(connected))
+            wanted += self._acquaintances(there, ENOUGH_PEERS - len(connected))
         now = trio.current_time()
         due: list[tuple[str, _Target]] = []
         for name, addrs in dict(wanted).items():
@@ -181,14 +186,12 @@ class _Keeper:
         gone = [peer for peer in reversed(self._seen_at) if peer not in connected]
         return gone[:MISSED_AT_MOST]
 
-    def _acquaintances(
-        self, connected: set[PeerId], most: int
-    ) -> list[tuple[str, tuple[str, ...]]]:
+    def _acquaintances(self, there: set[PeerId], most: int) -> list[tuple[str, tuple[str, ...]]]:
         joined = {_peer_of(join) for join in self._joins}
         strangers = [
             entry
             for entry in self._book.latest_first()
-            if entry.peer not in connected | joined | {self._transport.peer_id}
+            if entry.peer not in there | joined | {self._transport.peer_id}
         ]
         now = trio.current_time()
         ready = [entry for entry in strangers if self._may_try(entry.peer, entry.addrs, now)]

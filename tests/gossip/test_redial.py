@@ -130,6 +130,26 @@ async def test_hearsay_that_answers_and_proves_nothing_is_forgotten(
     assert len(dialled[2]) > 200
 
 
+async def test_who_is_connected_and_proves_nothing_yet_is_not_tried(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """A member that is slow to prove itself is not forgotten for that."""
+    peer = new_identity(bytes(32)).peer_id
+    book, transport = PeerBook(tmp_path / "peers.json"), Outsiders()
+    book.hint(peer, (f"/ip4/192.0.2.1/tcp/4001/p2p/{peer}",), "dht")
+    with trio.move_on_after(600):
+        await keep_connected(
+            transport,  # pyright: ignore[reportArgumentType] - only what redialling uses
+            book,
+            [],
+            now_ms=lambda: 1,
+            on_trouble=lambda sentence: None,
+            linked=lambda: [peer] if transport.dialled else [],
+        )
+    assert len(transport.dialled) == 1
+    assert peer in book.entries
+
+
 class Slow(Unreachable):
     """One peer is there, another answers at once, and whoever else is dialled does not in time."""
 
