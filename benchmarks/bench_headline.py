@@ -26,7 +26,8 @@ said it got, over those the swarm had needed by then; null where the loop never 
 Usage: python -m benchmarks.bench_headline [HOME [EXPERIMENTS NODES [REPETITIONS [TOKENS [ARM…]]]]]
 A run trains on TOKENS. HOME, one for each number of them, keeps all runs, so a benchmark
 that was stopped goes on where it was; what came of an arm is kept in
-`results/headline.jsonl`, one line each.
+`results/headline.jsonl`, one line each. Who built on whom in the swarm's first repetition is
+drawn in `results/lineage.png`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeAlias
 
+from benchmarks.headline.lineage import draw
 from benchmarks.headline.lone import Found, optuna_tpe, parallel_loop, plain_loop, random_search
 from benchmarks.headline.nodes import CLASSES, Ended, swarm
 from benchmarks.headline.training import Tokens, Training
@@ -117,6 +119,8 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: i
     if name in lone:
         return measured(training, lone[name]()) | spent(tokens)
     ended = groups[name]()
+    if (name, seed) == ("swarm", 0):
+        draw(ended.board.wins, RESULTS / "lineage.png")
     front = paired_effect(values(training, ended.front, FRESH_SEEDS, HOLDOUT))
     row = measured(training, ended.found) | spent(tokens) | of_a_group(ended)
     return row | {"front_holdout_mean": round(front.mean, 4)}

@@ -5,11 +5,11 @@ Each of NODES nodes of one lab is `swarm start` in a home of its own: its own id
 journal, cache and trainer, GossipSub and sync on loopback, every other node trusted. Their
 clocks are real and so are their collisions: they share the cores of this machine. They are
 stopped once together they have trained as often as EXPERIMENTS plain runs; a run that was
-stopped early or failed counts as a whole one. Then their best is measured on fresh seeds.
+stopped early or failed counts as a whole one. Then the best that any of them knows is measured
+on fresh seeds.
 
 Usage: python -m benchmarks.bench_processes HOME [EXPERIMENTS NODES [TOKENS]]
-HOME is one of `benchmarks.bench_headline`; the figures go to `results/processes.json`, and a
-picture of who built on whom to `results/lineage.png`.
+HOME is one of `benchmarks.bench_headline`; the figures go to `results/processes.json`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.bench_headline import BUDGET_TOKENS, EXPERIMENTS, NODES, measured
-from benchmarks.headline.lineage import draw
 from benchmarks.headline.lone import Found
 from benchmarks.headline.training import Training
-from benchmarks.result import RESULTS, Figure, write_result
+from benchmarks.result import Figure, write_result
 from experiments.history import History
 from gossip import trust_file
 from gossip.board import load_board
 from gossip.identity import load_or_create
 from gossip.journal import Journal
 from gossip.wins import JournalWins
-from swarm.lineage import ancestors, base_chain, resolve_tree
+from swarm.lineage import base_chain, resolve_tree
 from swarm.records import from_nano
 from swarm.task import Task
 from swarm.tree import Tree
@@ -47,7 +46,7 @@ LEAD = 4
 
 ASKED_EVERY_S = 2.0
 LONGEST_S = 3600.0
-ALIKE_S = 600.0
+ENDS_S = 300.0
 
 
 def main(home: Path, experiments: int, count: int, tokens: int) -> None:
@@ -60,29 +59,34 @@ def main(home: Path, experiments: int, count: int, tokens: int) -> None:
             _start(lab, home / "task")
             begun = time.monotonic()
             _wait(lab, experiments, task)
-            ended = time.monotonic()
-            wait_until(
-                lambda: len({frozenset(node.record_ids()) for node in lab}) == 1, str, ALIKE_S
-            )
-            alike_s = time.monotonic() - ended
-            statuses = [node.end(timeout_s=120) for node in lab]
-            found = _found(lab[0], task)
-            found.experiments = sum(node.experiments() for node in lab)
-            row = measured(training, found)
-            figures: dict[str, Figure] = {
-                "nodes": count,
-                "experiments_budget": experiments,
-                "budget_tokens": tokens,
-                "runs": sum(_runs(node, task) for node in lab),
-                "minutes": round((ended - started) / 60, 1),
+            took: dict[str, Figure] = {
+                "minutes": round((time.monotonic() - started) / 60, 1),
                 "minutes_to_start_all": round((begun - started) / 60, 1),
-                "records": len(lab[0].record_ids()),
-                "seconds_until_all_hold_all": round(alike_s, 1),
-                "exit_statuses": [*map(str, sorted(set(statuses)))],
-                "tracebacks": sum("Traceback" in node.tell() for node in lab),
-                **{key: value for key, value in row.items() if key != "reached"},
             }
-        write_result("processes", figures)
+            statuses = [node.end(timeout_s=ENDS_S) for node in lab]
+            took["exit_statuses"] = [*map(str, sorted(set(statuses)))]
+            write_result("processes", figures(lab, training, experiments, task) | took)
+
+
+def figures(
+    lab: Sequence[NodeProcess], training: Training, experiments: int, task: Task
+) -> dict[str, Figure]:
+    """What nodes that have ended made of their budget."""
+    held = [len(node.record_ids()) for node in lab]
+    found = min((_found(node, task) for node in lab), key=lambda each: each.said)
+    found.experiments = sum(node.experiments() for node in lab)
+    row = measured(training, found)
+    return {
+        "nodes": len(lab),
+        "experiments_budget": experiments,
+        "budget_tokens": training.budget_tokens,
+        "runs": sum(_runs(node, task) for node in lab),
+        "most_records_held": max(held),
+        "fewest_records_held": min(held),
+        "nodes_that_build_on_a_win": sum(_builds_on(node) for node in lab),
+        "tracebacks": sum("Traceback" in node.tell() for node in lab),
+        **{key: value for key, value in row.items() if key != "reached"},
+    }
 
 
 def _introduce(lab: Sequence[NodeProcess]) -> None:
@@ -144,14 +148,13 @@ def _runs(node: NodeProcess, task: Task) -> int:
 
 
 def _found(node: NodeProcess, task: Task) -> Found:
-    """The lowest that any win on the board claims, and the steps that lead there."""
+    """The lowest that any win on a node's board claims, and the steps that lead there."""
     with Journal.open(node.journal(), read_only=True) as journal:
         board, wins = load_board(journal), JournalWins(journal)
 
         def tree(record: str) -> Tree:
             return resolve_tree(record, wins, task.baseline, task.editable, {})
 
-        draw(board.wins, RESULTS / "lineage.png")
         values = {
             record: fmean(from_nano(tried) for _, _, tried in win.pairs)
             for record, win in board.wins.items()
@@ -160,9 +163,12 @@ def _found(node: NodeProcess, task: Task) -> Found:
             return Found(task.baseline, float("inf"))
         best = min(values, key=values.__getitem__)
         chain = [tree(each) for each in base_chain(best, board.wins)]
-        count = len(ancestors(best, board.wins))
-        print(f"{len(values)} wins; the best builds on {count}", file=sys.stderr)
         return Found(tree(best), values[best], kept=[task.baseline, *chain])
+
+
+def _builds_on(node: NodeProcess) -> bool:
+    with Journal.open(node.journal(), read_only=True) as journal:
+        return bool(journal.state("champion"))
 
 
 if __name__ == "__main__":
