@@ -44,7 +44,7 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 from benchmarks.headline.lineage import draw
-from benchmarks.headline.lone import Found, optuna_tpe, parallel_loop, plain_loop, random_search
+from benchmarks.headline.lone import Found, optuna_tpe, plain_loop, random_search
 from benchmarks.headline.nodes import CLASSES, Ended, swarm
 from benchmarks.headline.training import Tokens, Training
 from benchmarks.result import RESULTS, write_result
@@ -112,7 +112,7 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: i
     }
     lone: dict[str, Callable[[], Found]] = {
         "plain_loop": lambda: plain_loop(training, tokens, seed),
-        "parallel_loop": lambda: parallel_loop(training, tokens, seed, nodes),
+        "parallel_loop": lambda: plain_loop(training, tokens, seed, nodes),
         "optuna": lambda: optuna_tpe(training, tokens, seed, nodes),
         "random": lambda: random_search(training, tokens, seed),
     }

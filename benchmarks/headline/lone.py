@@ -78,29 +78,10 @@ def space_of(task: Task) -> Space:
     return {knob.name: grid(knob) for knob in task.knobs}
 
 
-def plain_loop(training: Trainer, tokens: Tokens, seed: int) -> Found:
-    """One change of the best at a time, one run each, kept if strictly lower."""
+def plain_loop(training: Trainer, tokens: Tokens, seed: int, workers: int = 1) -> Found:
+    """One change of the best for each worker at a time, one run each, kept if strictly lower."""
     draw, tries, task = (
-        random.Random(f"plain {seed}"),
-        Tries(training, tokens),
-        training.loaded.task,
-    )
-    tries.run(task.baseline, seed)
-    tried = {tree_hash(task.baseline)}
-    while not tries.over:
-        ideas = [tree for tree in _turns(task, tries.found.best) if tree_hash(tree) not in tried]
-        if not ideas:
-            break
-        idea = draw.choice(ideas)
-        tried.add(tree_hash(idea))
-        tries.run(idea, seed)
-    return tries.found
-
-
-def parallel_loop(training: Trainer, tokens: Tokens, seed: int, workers: int) -> Found:
-    """The plain loop on so many machines: each turns one knob of the best before any has ended."""
-    draw, tries, task = (
-        random.Random(f"parallel {seed}"),
+        random.Random(f"{'plain' if workers == 1 else 'parallel'} {seed}"),
         Tries(training, tokens),
         training.loaded.task,
     )

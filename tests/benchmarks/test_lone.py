@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.headline.lone import parallel_loop
+from benchmarks.headline.lone import plain_loop
 from benchmarks.headline.training import Tokens
 from benchmarks.tabular.stand_in import ROWS, StandIn, read_rows
 from experiments.run import RunRequest, RunResult
@@ -37,7 +37,7 @@ def watched() -> Watched:
 def test_a_round_is_asked_before_any_of_it_is_known(watched: Watched) -> None:
     """Every idea of a round turns one knob of what was best when the round began."""
     runs = 1 + WORKERS * ROUNDS
-    found = parallel_loop(watched, Tokens(runs * watched.budget_tokens), 1, WORKERS)
+    found = plain_loop(watched, Tokens(runs * watched.budget_tokens), 1, WORKERS)
     assert found.experiments == len(watched.seen) == runs
     for start in range(1, runs, WORKERS):
         best, _ = min(watched.seen[:start], key=lambda each: each[1])
