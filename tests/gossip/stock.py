@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import trio
+from google.protobuf.message import Message
 from libp2p import new_host
 from libp2p.abc import IHost, INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
@@ -26,7 +27,7 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.tools.anyio_service import background_trio_service
-from libp2p.utils.varint import encode_varint_prefixed
+from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_bytes_limited
 from multiaddr import Multiaddr
 
 from gossip.dial_back import DialBackDesk
@@ -167,6 +168,20 @@ async def gossip_stream(host: IHost, addr: str) -> INetStream:
 async def open_stream(host: IHost, peer: ID, protocol: str) -> INetStream:
     """A stream on any protocol."""
     return await host.new_stream(peer, [TProtocol(protocol)])
+
+
+M = TypeVar("M", bound=Message)
+
+
+async def ask(host: IHost, peer: ID, protocol: str, message: M) -> M:
+    """One question on a stream of its own, and the answer, of the same kind."""
+    stream = await open_stream(host, peer, protocol)
+    await stream.write(encode_varint_prefixed(message.SerializeToString()))
+    with trio.fail_after(10):
+        data = await read_varint_prefixed_bytes_limited(stream, 2**20)
+    answer = type(message)()
+    answer.ParseFromString(data)
+    return answer
 
 
 def judge_by(node: Node, verdict: Callable[[bytes], bool]) -> None:

@@ -30,7 +30,7 @@ from gossip.peer_book import PeerBook
 from gossip.provided import MAX_KEYS, PEERS_PER_KEY
 from gossip.topics import Topic
 from gossip.transport import CallError, DialError
-from tests.gossip.stock import attacker, connect, open_stream
+from tests.gossip.stock import ask, attacker, connect, open_stream
 from tests.gossip.test_private_topic import PRIVATE, PUBLIC, member
 from tests.gossip.waiting import until
 
@@ -67,17 +67,6 @@ async def served_by(asker: Libp2pTransport, server: Libp2pTransport) -> str:
     peer = await asker.dial(server.listen_addrs[0])
     await until(lambda: peer in asker.keepers(DHT))
     return peer
-
-
-async def ask(host: IHost, peer: ID, message: Message) -> Message:
-    """One question on the DHT's wire."""
-    stream = await open_stream(host, peer, PROTOCOL)
-    await stream.write(encode_varint_prefixed(message.SerializeToString()))
-    with trio.fail_after(10):
-        data = await read_varint_prefixed_bytes_limited(stream, 2**20)
-    answer = Message()
-    answer.ParseFromString(data)
-    return answer
 
 
 def adding(host: IHost, key: bytes, addrs: Sequence[str], of: ID | None = None) -> Message:
@@ -161,14 +150,14 @@ async def test_a_table_is_bounded_and_takes_nobody_at_anothers_word() -> None:
         good = "/ip4/192.0.2.1/tcp/4001"
         everywhere = [good] * 500 + ["/ip4/169.254.1.1/tcp/1", "/ip4/10.0.0.1/tcp/0"]
         other = ID.from_string(new_identity().peer_id)
-        await ask(host, peer, adding(host, MULTIHASH, everywhere[-3:], other))
+        await ask(host, peer, PROTOCOL, adding(host, MULTIHASH, everywhere[-3:], other))
         assert len(table_of(server)) == 0
-        await ask(host, peer, adding(host, MULTIHASH, everywhere[-3:]))
+        await ask(host, peer, PROTOCOL, adding(host, MULTIHASH, everywhere[-3:]))
         [info] = table_of(server).at(MULTIHASH)
         assert [str(addr) for addr in info.addrs] == [f"{good}/p2p/{host.get_id()}"]
         for number in range(200):
             with suppress(Exception):
-                await ask(host, peer, adding(host, b"%d" % number, everywhere))
+                await ask(host, peer, PROTOCOL, adding(host, b"%d" % number, everywhere))
         assert len(table_of(server)) <= MAX_KEYS * PEERS_PER_KEY
         assert len(table_of(server).at(MULTIHASH)) == 1
         assert not dht_of(server).routing_table.size()
@@ -186,11 +175,13 @@ async def test_values_of_strangers_are_refused() -> None:
         put = Message(type=Message.MessageType.PUT_VALUE, key=key)
         put.record.key, put.record.value = key, host.get_public_key().serialize()
         with pytest.raises(BaseLibp2pError):
-            await ask(host, peer, put)
-        got = await ask(host, peer, Message(type=Message.MessageType.GET_VALUE, key=key))
+            await ask(host, peer, PROTOCOL, put)
+        got = await ask(host, peer, PROTOCOL, Message(type=Message.MessageType.GET_VALUE, key=key))
         assert not got.HasField("record")
         wanted = ID.from_string(other.peer_id).to_bytes()
-        near = await ask(host, peer, Message(type=Message.MessageType.FIND_NODE, key=wanted))
+        near = await ask(
+            host, peer, PROTOCOL, Message(type=Message.MessageType.FIND_NODE, key=wanted)
+        )
         assert len(got.closerPeers) == len(near.closerPeers) == 0
         assert dht_of(server).get_value_store_size() == 0
 
@@ -256,7 +247,7 @@ async def test_who_holds_streams_open_is_let_go(monkeypatch: pytest.MonkeyPatch)
             with pytest.raises(BaseLibp2pError), trio.fail_after(10):
                 await stream.read(1)
         asked = adding(host, MULTIHASH, ["/ip4/192.0.2.1/tcp/4001"])
-        assert (await ask(host, peer, asked)).key == MULTIHASH
+        assert (await ask(host, peer, PROTOCOL, asked)).key == MULTIHASH
 
 
 async def test_a_server_that_names_a_thousand_leaves_a_few_hints(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from gossip.libp2p_enclosed import QUESTION_S
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.transport import CallError
 from tests.gossip.beats import no_stall
-from tests.gossip.stock import attacker, connect, open_stream
-from tests.gossip.test_dht import MULTIHASH, adding, ask, host_of, served_by, table_of
+from tests.gossip.stock import ask, attacker, connect, open_stream
+from tests.gossip.test_dht import MULTIHASH, adding, host_of, served_by, table_of
 from tests.gossip.waiting import until
 
 KEY = MULTIHASH[2:]
@@ -87,7 +87,8 @@ async def test_a_question_may_name_anybody(what: str) -> None:
             for _ in range(4):
                 stream = await open_stream(host, peer, protocol)
                 await stream.write(encode_varint_prefixed(question))
-        assert (await ask(host, peer, adding(host, MULTIHASH, ["/ip4/192.0.2.1/tcp/1"]))).key
+        asked = adding(host, MULTIHASH, ["/ip4/192.0.2.1/tcp/1"])
+        assert (await ask(host, peer, PROTOCOL, asked)).key
 
 
 async def test_an_address_of_any_length_is_none() -> None:

@@ -32,7 +32,7 @@ from gossip.libp2p_rendezvous import MAX_ROWS, TTL_S, Point
 from gossip.libp2p_transport import Libp2pTransport, open_libp2p_transport
 from gossip.topics import Topic
 from gossip.transport import CallError
-from tests.gossip.stock import attacker, connect, open_stream
+from tests.gossip.stock import ask, attacker, connect, open_stream
 from tests.gossip.test_private_topic import PRIVATE, PUBLIC, member
 from tests.gossip.waiting import until
 
@@ -62,17 +62,6 @@ async def met(asker: Libp2pTransport, point: Libp2pTransport) -> str:
     peer = await asker.dial(point.listen_addrs[0])
     await until(lambda: peer in asker.keepers(RENDEZVOUS))
     return peer
-
-
-async def ask(host: IHost, peer: ID, message: Message) -> Message:
-    """One question on the wire."""
-    stream = await open_stream(host, peer, PROTOCOL)
-    await stream.write(encode_varint_prefixed(message.SerializeToString()))
-    with trio.fail_after(10):
-        data = await read_varint_prefixed_bytes_limited(stream, 2**20)
-    answer = Message()
-    answer.ParseFromString(data)
-    return answer
 
 
 def registering(host: IHost, name: str, *addrs: str, ttl: int = 3600) -> Message:
@@ -116,8 +105,8 @@ async def test_another_name_leaves_nothing_behind() -> None:
         peer = await connect(host, point.listen_addrs[0])
         for number in range(10):
             name = f"name {number}"
-            found = await ask(host, peer, create_discover_message(name))
-            taken = await ask(host, peer, registering(host, name))
+            found = await ask(host, peer, PROTOCOL, create_discover_message(name))
+            taken = await ask(host, peer, PROTOCOL, registering(host, name))
             assert found.discoverResponse.status == STATUS.E_INVALID_NAMESPACE
             assert taken.registerResponse.status == STATUS.E_INVALID_NAMESPACE
         assert point_of(point).registrations == {NAME: {}}
@@ -132,7 +121,7 @@ async def test_registrations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
             peer = await connect(host, point.listen_addrs[-1])
             many = [f"/ip4/192.0.2.1/tcp/{port}" for port in range(1, 300)]
             for asked in (many, ["/ip4/169.254.1.1/tcp/1"], many):
-                await ask(host, peer, registering(host, NAME, *asked, ttl=3 * 24 * 3600))
+                await ask(host, peer, PROTOCOL, registering(host, NAME, *asked, ttl=3 * 24 * 3600))
         assert set(held) == {one.get_id(), two.get_id()}
         for record in held.values():
             assert len(record.addrs) <= 8
@@ -140,11 +129,13 @@ async def test_registrations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
         peer = await connect(more, point.listen_addrs[-1])
         other = registering(more, NAME)
         other.register.peer.id = one.get_id().to_bytes()
-        said = (await ask(more, peer, other)).registerResponse.status
+        said = (await ask(more, peer, PROTOCOL, other)).registerResponse.status
         assert said in (STATUS.E_NOT_AUTHORIZED, STATUS.E_INVALID_PEER_INFO, STATUS.E_UNAVAILABLE)
         for record in held.values():
             record.expires_at = 0.0
-        assert (await ask(more, peer, registering(more, NAME))).registerResponse.status == STATUS.OK
+        assert (
+            await ask(more, peer, PROTOCOL, registering(more, NAME))
+        ).registerResponse.status == STATUS.OK
         assert set(held) == {more.get_id()}
 
 
