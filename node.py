@@ -44,10 +44,10 @@ from gossip.wins import whole_records
 from swarm import events
 from swarm.board import Board
 from swarm.hardware import hardware_class, in_words
-from swarm.records import PeerId, Record, RecordId
+from swarm.records import PeerId, Record, RecordId, TreeHash
 from swarm.seen import SeenTrial
 from swarm.settings import Settings
-from swarm.signals import Claim, Idea, Presence
+from swarm.signals import Claim, Idea, Pace, Presence
 from swarm.topic import PUBLIC
 from swarm.tree import Tree
 from watch.service import Watch
@@ -383,6 +383,12 @@ class Node:
 
     def claim(self, ideas: Sequence[Idea]) -> None:
         self._network.signals.claim(ideas)
+
+    def paces(self) -> Sequence[Pace]:
+        return self._network.signals.paces()
+
+    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+        self._network.signals.pace(code, value_nano, tuple(curve))
 
     async def publish(self, record: Record) -> RecordId:
         return await self._network.publish(record)

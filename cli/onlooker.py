@@ -17,9 +17,9 @@ from gossip.wins import JournalWins, latest_trials
 from swarm.board import Board
 from swarm.lineage import RecentTrees, resolve_tree
 from swarm.newcomers import Piece, Spending
-from swarm.records import PeerId, Record, RecordId, Trial, Win
+from swarm.records import PeerId, Record, RecordId, TreeHash, Trial, Win
 from swarm.seen import LatestTrials, SeenTrial
-from swarm.signals import Claim, Idea
+from swarm.signals import Claim, Idea, Pace
 from swarm.task import Task
 from swarm.tree import Tree
 
@@ -87,6 +87,10 @@ class Onlooker:
         """Claims are never stored."""
         return ()
 
+    def paces(self) -> Sequence[Pace]:
+        """Paces neither."""
+        return ()
+
     def remembered(self, name: str) -> bytes | None:
         """What the node last remembered under a name."""
         return self.journal.state(name) if self.journal else None
@@ -104,6 +108,9 @@ class Onlooker:
 
     def claim(self, ideas: Sequence[Idea]) -> None:
         """An onlooker measures nothing."""
+
+    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+        """Nor is anything of its own the best."""
 
     def sign(self, message: bytes) -> bytes:
         """Not for an onlooker."""

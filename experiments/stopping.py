@@ -1,13 +1,14 @@
 """
 Which experiments may be stopped early, and what that has cost and saved so far.
 
-A run is held against its base's on the same seed, and against the best run this node has
-made, on whatever base and seed that was: with many nodes, what is built on is often far
-behind what is known.
+A run is held against its base's on the same seed, and against the best run that this node or
+a friend has made, on whatever base and seed that was: with many nodes, what is built on is
+often far behind what is known.
 
 Law: one experiment in ten that could be stopped is not, whatever its losses, and is
 counted if it would have been. What it then turns out to be is the regret of the rule,
-and is told with the experiment.
+and is told with the experiment. Only friends' runs count beside this node's own: a made-up one
+would stop everything.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Literal, TypeAlias, cast
 from experiments.outside import Swarm
 from experiments.run import RunResult
 from swarm.canonical import CanonicalError, pack, unpack
-from swarm.stopping import FAR_MARGIN, FINISH_ANYWAY, Curve, margin_between, raised
+from swarm.records import TreeHash, from_nano, to_nano
+from swarm.stopping import FAR_MARGIN, FINISH_ANYWAY, Curve, code_of, margin_between, raised
 from swarm.task import Task
 from swarm.tree import Tree
 
@@ -56,9 +58,12 @@ def _late_loss(curve: Curve) -> float:
 @dataclass(frozen=True, slots=True)
 class _Leader:
     cost: float
-    tree: Tree
+    code: TreeHash
     curve: Curve
 
+
+MOST_LOSS = 1e6
+"""No curve is told that went above."""
 
 _REMEMBERED = "stopping"
 _MAX_BYTES = 1024
@@ -96,29 +101,58 @@ class Stopping:
         self._swarm = swarm
         self._enabled = enabled
         self._uniform = uniform
-        self._leader: _Leader | None = None
+        self._sign = 1.0 if task.metric.direction == "minimize" else -1.0
+        self._own: _Leader | None = None
         self.account = _from_bytes(swarm.remembered(_REMEMBERED))
 
     def of(self, base: Tree, candidate: Tree) -> Stop:
         """What is to be done with the runs of an experiment."""
-        leader, margin = self._leader, margin_between(base, candidate, self._task)
+        margin = margin_between(base, candidate, self._task)
         if not self._enabled or margin is None:
             return Stop()
-        known = leader and margin_between(leader.tree, candidate, self._task) is not None
+        leader = self._leader(code_of(candidate))
         return Stop(
             "watch" if self._uniform() < FINISH_ANYWAY else "stop",
             margin,
-            raised(leader.curve, FAR_MARGIN) if leader and known else (),
+            () if leader is None else raised(leader.curve, FAR_MARGIN),
         )
 
     def saw(self, tree: Tree, results: Iterable[RunResult]) -> None:
         """Take runs of a tree in: the best of all is what others must not be far behind."""
-        sign = 1.0 if self._task.metric.direction == "minimize" else -1.0
-        for result in results:
-            if result.value_nano is not None and result.curve:
-                cost = sign * result.value_nano
-                if self._leader is None or cost < self._leader.cost:
-                    self._leader = _Leader(cost, tree, result.curve)
+        finished = [each for each in results if each.value_nano is not None and each.curve]
+        for result in finished:
+            assert result.value_nano is not None
+            cost = self._sign * result.value_nano
+            if self._own is None or cost < self._own.cost:
+                self._own = _Leader(cost, code_of(tree), result.curve)
+                self._tell_friends(result.value_nano)
+
+    def _tell_friends(self, value_nano: int) -> None:
+        """Tell of the best run here, unless a friend's is better, or this node has no friends."""
+        own, many = self._own, len(self._swarm.anchors()) > 1
+        if not own or not many or any(own.cost >= friend.cost for friend in self._friends()):
+            return
+        if all(0 < loss < MOST_LOSS for _, loss in own.curve):
+            curve = [(tokens, to_nano(loss)) for tokens, loss in own.curve]
+            self._swarm.pace(own.code, value_nano, curve)
+
+    def _leader(self, code: TreeHash) -> _Leader | None:
+        """The best run of such code, here or at a friend's."""
+        known = [*self._friends(), *filter(None, [self._own])]
+        alike = (each for each in known if each.code == code)
+        return min(alike, key=lambda each: each.cost, default=None)
+
+    def _friends(self) -> list[_Leader]:
+        friends = self._swarm.anchors()
+        return [
+            _Leader(
+                self._sign * pace.value_nano,
+                pace.code,
+                tuple((tokens, from_nano(loss)) for tokens, loss in pace.curve),
+            )
+            for pace in self._swarm.paces()
+            if pace.author in friends
+        ]
 
     async def note(self, stop: Mode, outcome: str, *, behind: bool) -> str:
         """

@@ -1,5 +1,5 @@
 """
-Claims and presences: telling peers of this moment, and hearing it from them.
+Claims, presences and paces: telling peers of this moment, and hearing it from them.
 
 Law: nothing here is stored, synced or waited for. What is told is sent when it
 changes and again now and then, the more seldom the more peers there are, since each
@@ -9,6 +9,7 @@ of them hears everyone.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import trio
 
@@ -16,11 +17,13 @@ from gossip.identity import Identity
 from gossip.limits import SIGNALS
 from gossip.meters import Meters
 from swarm.heard import LEAST_GAP_MS, Heard
+from swarm.records import TreeHash
 from swarm.signals import (
     MAX_IDEAS,
     Claim,
     Idea,
     InvalidSignal,
+    Pace,
     Presence,
     Signal,
     seal_signal,
@@ -39,7 +42,7 @@ LOOK_SECONDS = 5.0
 """How often to look whether somebody new is there to be told."""
 
 GAP_SECONDS = 2 * LEAST_GAP_MS / 1000
-"""Between one claim and the next: what changes meanwhile is told as one."""
+"""Between one claim or pace and the next: what changes meanwhile is told as one."""
 
 
 class Signals:
@@ -74,8 +77,9 @@ class Signals:
         self._now_ms = now_ms
         self._heard = Heard()
         self._passed: Meters[str] = Meters(SIGNALS)
-        self._ideas: tuple[Idea, ...] = ()
-        self._changed = trio.Event()
+        self._nothing = Claim(identity.peer_id, scope.topic, scope.task, 0, ())
+        self._saying: dict[type[Signal], Signal] = {Claim: self._nothing}
+        self._changed: dict[type[Signal], trio.Event] = {Claim: trio.Event(), Pace: trio.Event()}
 
     def would_pass(self, data: bytes) -> bool | None:
         """Whether gossip may pass a signal on; None where a good one is no news here."""
@@ -106,29 +110,43 @@ class Signals:
 
     def claim(self, ideas: Sequence[Idea]) -> None:
         """Tell peers soon that this, and nothing else, is being measured here."""
-        if (bounded := tuple(ideas[:MAX_IDEAS])) != self._ideas:
-            self._ideas = bounded
-            self._changed.set()
+        self._say(replace(self._nothing, ideas=tuple(ideas[:MAX_IDEAS])))
+
+    def paces(self) -> list[Pace]:
+        """How the best runs of peers went."""
+        return self._heard.paces(self._now_ms())
+
+    def pace(self, code: TreeHash, value_nano: int, curve: tuple[tuple[int, int], ...]) -> None:
+        """Tell peers soon that this is how the best run here went."""
+        author, scope = self._identity.peer_id, self._scope
+        self._say(Pace(author, scope.topic, scope.task, 0, code, value_nano, curve))
 
     async def run(self) -> None:
         """Tell peers, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tell_presence)
-            nursery.start_soon(self._tell_claims)
+            nursery.start_soon(self._tell_again, Claim)
+            nursery.start_soon(self._tell_again, Pace)
 
     async def _tell_presence(self) -> None:
         while True:
             await self._tell(self._presence())
             await self._due(trio.Event())
 
-    async def _tell_claims(self) -> None:
+    def _say(self, signal: Signal) -> None:
+        """From now on tell this, dated when it is told."""
+        if self._saying.get(type(signal)) != signal:
+            self._saying[type(signal)] = signal
+            self._changed[type(signal)].set()
+
+    async def _tell_again(self, kind: type[Signal]) -> None:
         while True:
-            await self._due(self._changed)
-            if not self._changed.is_set() and not self._ideas:
+            await self._due(self._changed[kind])
+            signal = self._saying.get(kind)
+            if signal is None or (signal == self._nothing and not self._changed[kind].is_set()):
                 continue
-            self._changed = trio.Event()
-            scope, author = self._scope, self._identity.peer_id
-            await self._tell(Claim(author, scope.topic, scope.task, self._now_ms(), self._ideas))
+            self._changed[kind] = trio.Event()
+            await self._tell(replace(signal, created_at_ms=self._now_ms()))
             await trio.sleep(GAP_SECONDS)
 
     async def _due(self, changed: trio.Event) -> None:

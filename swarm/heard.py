@@ -1,10 +1,11 @@
 """
-The signals heard lately: at most one claim and one presence of each author.
+The signals heard lately: at most one of each kind and author.
 
 Law: state is explicit, time is an argument and every table is bounded. A signal ends
 by the clock of who heard it; what its author's clock says only puts the author's own
 signals in order. Keys are free, so this bounds memory and what gossip passes on; it is
-no defence against many authors, and none is needed: claims only shift odds.
+no defence against many authors, and none is needed: claims only shift odds, and a pace
+counts only for those who trust its author.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.records import PeerId
-from swarm.signals import Claim, Presence, Signal
+from swarm.signals import Claim, Pace, Presence, Signal
 
 LIFETIME_MS = 5 * 60 * 1000
 """How long a signal holds after it was heard."""
@@ -37,7 +38,7 @@ class Heard:
     """What peers say of this moment."""
 
     def __init__(self, max_authors: int = MAX_AUTHORS) -> None:
-        self._max = 2 * max_authors
+        self._max = 3 * max_authors
         self._heard: dict[tuple[PeerId, type[Signal]], _Heard] = {}
 
     def __len__(self) -> int:
@@ -76,6 +77,10 @@ class Heard:
     def presences(self, now_ms: int) -> list[Presence]:
         """Who is there now."""
         return [signal for signal in self._fresh(now_ms) if isinstance(signal, Presence)]
+
+    def paces(self, now_ms: int) -> list[Pace]:
+        """The paces that hold now."""
+        return [signal for signal in self._fresh(now_ms) if isinstance(signal, Pace)]
 
     def _fresh(self, now_ms: int) -> Iterator[Signal]:
         for key, heard in list(self._heard.items()):

@@ -1,10 +1,11 @@
 """
-What peers say of this moment: claims and presences, heard and forgotten.
+What peers say of this moment: claims, presences and paces, heard and forgotten.
 
 A claim lists what its author measures now, so that others try something else first.
-A presence says who is there, on what hardware, and what it runs. Both travel in the
-envelope of records, by gossip alone: they are never stored and never synced, and a
-newer one of the same author replaces the one before.
+A presence says who is there, on what hardware, and what it runs. A pace has the losses of
+its author's best run, so that friends see early which of theirs will not come near it.
+All travel in the envelope of records, by gossip alone: they are never stored and never
+synced, and a newer one of the same author replaces the one before.
 
 Law: `validate_signal` is total and timeless, as `swarm.validation.validate` is, and a
 signal is never a record. Nothing is believed because a signal says so.
@@ -14,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 from swarm.canonical import CanonicalError, pack, unpack_unchecked
 from swarm.envelope import EnvelopeError, open_envelope, peek_payload, seal
-from swarm.fields import Fields, RecordError, names_of, plain_map
+from swarm.fields import INT_LIMIT, Fields, RecordError, names_of, plain_map
 from swarm.hypothesis import Hypothesis
 from swarm.peer_id import peer_id_of
 from swarm.records import SCHEMA_VERSION, PeerId, TaskId, TreeHash
+from swarm.stopping import POINTS
 from swarm.validation import Scope
 
 MAX_SIGNAL_BYTES = 32 * 1024
@@ -78,8 +81,28 @@ class Presence:
     running: tuple[str, ...]
 
 
-Signal = Claim | Presence
-_KINDS = ("claim", "presence")
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    How its author's best run went.
+
+    Attributes:
+        code: Of the tree, all but its settings (`swarm.stopping.code_of`).
+        value_nano: The metric in the end.
+        curve: (tokens seen, nano-units of training loss since the point before), tokens rising.
+    """
+
+    author: PeerId
+    topic: str
+    task: TaskId
+    created_at_ms: int
+    code: TreeHash
+    value_nano: int
+    curve: tuple[tuple[int, int], ...]
+
+
+Signal = Claim | Presence | Pace
+_KINDS = {Claim: "claim", Presence: "presence", Pace: "pace"}
 
 
 def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: bytes) -> bytes:
@@ -89,8 +112,7 @@ def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: byte
     Raises:
         InvalidSignal: Nobody would take it; the message names the field.
     """
-    kind = "claim" if isinstance(signal, Claim) else "presence"
-    payload = pack({"kind": kind, "version": SCHEMA_VERSION} | plain_map(signal))
+    payload = pack({"kind": _KINDS[type(signal)], "version": SCHEMA_VERSION} | plain_map(signal))
     envelope = seal(payload, sign, public_key)
     validate_signal(envelope, Scope(signal.topic, signal.task))
     return envelope
@@ -98,7 +120,7 @@ def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: byte
 
 def is_signal(data: bytes) -> bool:
     """Whether bytes call themselves a signal; nothing else about them is checked. Total."""
-    return len(data) <= MAX_SIGNAL_BYTES and _kind(peek_payload(data)) in _KINDS
+    return len(data) <= MAX_SIGNAL_BYTES and _kind(peek_payload(data)) in _KINDS.values()
 
 
 def validate_signal(data: bytes, scope: Scope) -> Signal:
@@ -142,7 +164,9 @@ def _decode(payload: bytes) -> Signal:
         return _claim(Fields(fields, _CLAIM_NAMES, ""))
     if kind == "presence":
         return _presence(Fields(fields, _PRESENCE_NAMES, ""))
-    raise RecordError("kind: expected one of claim, presence")
+    if kind == "pace":
+        return _pace(Fields(fields, _PACE_NAMES, ""))
+    raise RecordError(f"kind: expected one of {', '.join(_KINDS.values())}")
 
 
 def _map(payload: bytes) -> dict[str, object]:
@@ -192,6 +216,22 @@ def _presence(fields: Fields) -> Presence:
     )
 
 
+def _pace(fields: Fields) -> Pace:
+    curve = fields.rows("curve", 2, POINTS, least=1, lowest=1)
+    if any(later[0] <= point[0] for point, later in pairwise(curve)):
+        raise RecordError(f"{fields.path('curve')}: the tokens do not rise")
+    return Pace(
+        author=fields.peer_id("author"),
+        topic=fields.line("topic", 256),
+        task=fields.cid("task"),
+        created_at_ms=fields.instant("created_at_ms"),
+        code=fields.tree_hash("code"),
+        value_nano=fields.integer("value_nano", least=-INT_LIMIT),
+        curve=cast("tuple[tuple[int, int], ...]", curve),
+    )
+
+
 _CLAIM_NAMES = names_of(Claim, "kind", "version")
 _PRESENCE_NAMES = names_of(Presence, "kind", "version")
+_PACE_NAMES = names_of(Pace, "kind", "version")
 _IDEA_NAMES = names_of(Idea)

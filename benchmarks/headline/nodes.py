@@ -31,10 +31,10 @@ from experiments.proposers.turns import Turns
 from swarm.board import Board
 from swarm.duplicates import Repeated, repeated
 from swarm.lineage import ancestors, base_chain
-from swarm.records import PeerId, Record, RecordId, Trials, Win
+from swarm.records import PeerId, Record, RecordId, TreeHash, Trials, Win
 from swarm.seen import LatestTrials, SeenTrial
 from swarm.settings import SearchSettings
-from swarm.signals import Claim, Idea
+from swarm.signals import Claim, Idea, Pace
 from swarm.tree import Tree
 from swarm.validation import Valid
 
@@ -50,10 +50,11 @@ CLASSES = ("cpu-laptop", "cpu-server", "apple-silicon", "gpu-small", "gpu-large"
 
 @dataclass(slots=True)
 class Lab:
-    """What the nodes of one lab have in common: whom they trust, what each measures now."""
+    """What the nodes of one lab have in common: whom they trust, and what each says of now."""
 
     members: set[PeerId] = field(default_factory=set[PeerId])
     claims: dict[PeerId, Claim] = field(default_factory=dict[PeerId, Claim])
+    paces: dict[PeerId, Pace] = field(default_factory=dict[PeerId, Pace])
 
 
 class Colleague(Peer):
@@ -97,6 +98,15 @@ class Colleague(Peer):
     def claim(self, ideas: Sequence[Idea]) -> None:
         scope = self._task.topic, self._task.id
         self._lab.claims[self.peer_id] = Claim(self.peer_id, *scope, now_ms(), tuple(ideas))
+
+    def paces(self) -> Sequence[Pace]:
+        return [pace for pace in self._lab.paces.values() if pace.author != self.peer_id]
+
+    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+        scope = self._task.topic, self._task.id
+        self._lab.paces[self.peer_id] = Pace(
+            self.peer_id, *scope, now_ms(), code, value_nano, tuple(curve)
+        )
 
     def anchors(self) -> frozenset[PeerId]:
         return frozenset(self._lab.members)

@@ -3,7 +3,8 @@ What whole recipes cost, as far as experiments tell of it, on one scale.
 
 An experiment says how far a candidate is from its base on the same seeds. That, counted
 from where all who measured the base found it, is what the candidate costs. What was
-stopped early cost more than the best that its author had by then.
+stopped early cost more than its base or the best that its author had by then, or would have
+been far behind the best that any friend had.
 
 Law: where a base is, friends and this node say; strangers only where these have not measured it.
 """
@@ -21,6 +22,7 @@ from experiments.proposers.additive import Observation
 from experiments.proposers.results import is_close
 from swarm.records import Pair, PeerId, RecordId, TreeHash
 from swarm.seen import SeenTrial, cost
+from swarm.stopping import FAR_MARGIN
 from swarm.turning import settings_of
 
 STRANGERS_DOUBT = 2.0
@@ -56,6 +58,7 @@ def _costs(
     """What each experiment cost, or at least where it was stopped; infinite where it failed."""
     direction = situation.task.metric.direction
     best: dict[PeerId, float] = {}
+    front = math.inf
     for seen in in_order:
         trial = seen.trial
         least = min(best.get(seen.author, math.inf), levels.get(trial.base_tree, math.inf))
@@ -63,8 +66,10 @@ def _costs(
             found = cost(trial.pairs, direction) - _base_cost(situation, trial.pairs)
             found += levels[trial.base_tree]
             best[seen.author] = min(least, found)
+            front = min(front, found) if is_close(situation, seen) else front
             yield seen, found
         elif _was_stopped(seen):
+            least = min(least, front + FAR_MARGIN * abs(front)) if math.isfinite(front) else least
             if math.isfinite(least):
                 yield seen, least
         elif trial.outcome != "dropped":
