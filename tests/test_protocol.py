@@ -14,9 +14,11 @@ from gossip import calls, sync_answers, sync_messages, sync_pull, transport
 from gossip.libp2p_host import CALL_PROTOCOL, MESHSUB
 from gossip.ranges import END, FINGERPRINT_BYTES, KEY_BYTES, LISTED_AT_MOST
 from gossip.sync_messages import read_question
-from swarm import admission, envelope, retention
+from swarm import admission, envelope, heard, retention, signals
 from swarm.cid import cid_of
+from swarm.fields import names_of
 from swarm.records import SCHEMA_VERSION
+from swarm.stopping import POINTS
 from swarm.validation import Scope, validate
 from tests.vectors import FILE, vectors
 
@@ -88,6 +90,14 @@ def test_the_fingerprint_is_of_the_keys_in_order() -> None:
         f"{retention.KEPT_PER_EPOCH['trials']} batches",
         f"newest {retention.EPOCHS_KEPT} days",
         f"the schema version ({SCHEMA_VERSION})",
+        f"at most {signals.MAX_SIGNAL_BYTES} bytes; its GossipSub",
+        f"ends {heard.LIFETIME_MS // 60_000} minutes after it was heard",
+        f"more than {heard.MAX_AHEAD_MS // 60_000} minutes ahead, or within "
+        f"{heard.LEAST_GAP_MS / 1000:g} s",
+        f"at most {signals.MAX_IDEAS} maps",
+        f"at most {signals.MAX_IDEA_KNOBS} rows",
+        f"at most {signals.MAX_RUNNING} titles of at most {signals.MAX_TITLE}",
+        f"1 to {POINTS} rows",
     ],
 )
 def test_every_number_on_the_page_is_the_codes(sentence: str) -> None:
@@ -102,3 +112,17 @@ def test_every_question_is_on_the_page() -> None:
         "records",
         "visit",
     ]
+
+
+def test_every_signal_is_on_the_page_with_all_its_fields() -> None:
+    section = PAGE.split("## Signals")[1].split("## Sync")[0]
+    rows = re.findall(r"^\| `(\w+)`[^|]*\|(.*)", section, re.MULTILINE)
+    kinds = dict(cast("list[tuple[str, str]]", rows))
+    common = names_of(signals.Claim, "kind", "version")
+    kinds.pop("kind")
+    for kind in (signals.Claim, signals.Presence, signals.Pace):
+        own = set(names_of(kind)) - (set(common) - {"ideas"})
+        row = kinds.pop(kind.__name__.lower())
+        assert own <= set(re.findall(r"`(\w+)`", row)), kind
+    assert not kinds
+    assert {f"`{name}`" for name in common if name != "ideas"} <= set(re.findall("`\\w+`", section))

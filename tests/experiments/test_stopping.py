@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.measure import Measured, measure
 from experiments.run import RunRequest, RunResult, RunStatus
 from experiments.runner import Runner
-from experiments.stopping import Stop, Stopping
+from experiments.stopping import MOST_LOSS, Stop, Stopping
 from experiments.task_folder import load_task
+from gossip.identity import new_identity
+from swarm.records import PeerId
 from swarm.settings_block import Scalar
-from swarm.stopping import FAR_MARGIN, MARGIN, POINTS, raised
+from swarm.signals import Pace
+from swarm.stopping import FAR_MARGIN, MARGIN, POINTS, code_of, raised
 from swarm.tree import Tree, tree_hash
 from swarm.turning import turned
 from tests.experiments.lab import Lab
@@ -102,3 +105,67 @@ async def test_a_run_is_held_against_the_best_this_node_has_made(tmp_path: Path)
     assert before.reference(poor) == raised(poor, MARGIN)
     assert after.reference(poor) == raised(best.curve, FAR_MARGIN)
     assert after.reference(best.curve) == raised(best.curve, MARGIN)
+
+
+CANDIDATE = turned(QUICK.baseline, {"WIDTH": 32})
+CURVE = ((4096, 2.5), (8192, 2.0))
+FRIEND = new_identity(b"f" * 32).peer_id
+STRANGER = new_identity(b"s" * 32).peer_id
+
+
+@dataclass
+class Befriended(Lab):
+    """A lab with a friend."""
+
+    def anchors(self) -> frozenset[PeerId]:
+        return super().anchors() | {FRIEND}
+
+
+def pace(author: PeerId, tree: Tree, value_nano: int, loss: float) -> Pace:
+    curve = ((4096, 3 * 10**9), (8192, round(loss * 1e9)))
+    return Pace(author, QUICK.topic, QUICK.id, 0, code_of(tree), value_nano, curve)
+
+
+def finished(value_nano: int, curve: tuple[tuple[int, float], ...] = CURVE) -> RunResult:
+    done = RunResult(RunStatus.COMPLETED, value_nano, (), 1, 1, 1, 1, "none", "")
+    return replace(done, curve=curve)
+
+
+async def test_a_run_is_held_against_the_best_that_a_friend_has_made() -> None:
+    """Not against a stranger's, which may be made up, nor against one of other code."""
+    lab, poor = Befriended(QUICK), ((4096, 9.0), (8192, 9.0))
+    other_code = {path: source + b"\n" for path, source in QUICK.baseline.items()}
+    lab.heard_paces = [
+        pace(FRIEND, CANDIDATE, 2_000_000_000, 1.5),
+        pace(STRANGER, CANDIDATE, 1, 0.001),
+        pace(FRIEND, other_code, 1, 0.001),
+    ]
+    stopping = Stopping(QUICK, lab, enabled=True, uniform=lambda: 0.5)
+    stop = stopping.of(QUICK.baseline, CANDIDATE)
+    assert stop.reference(poor) == raised(((4096, 3.0), (8192, 1.5)), FAR_MARGIN)
+    stopping.saw(CANDIDATE, [finished(1_900_000_000)])
+    ahead = stopping.of(QUICK.baseline, CANDIDATE)
+    assert ahead.reference(poor) == raised(CURVE, FAR_MARGIN), "its own run is better now"
+
+
+async def test_friends_are_told_of_the_best_run_and_of_nothing_else() -> None:
+    lab = Befriended(QUICK)
+    stopping = Stopping(QUICK, lab, enabled=True, uniform=lambda: 0.5)
+    stopping.saw(CANDIDATE, [finished(3_000_000_000), finished(4_000_000_000)])
+    told = (code_of(CANDIDATE), 3_000_000_000, ((4096, 2_500_000_000), (8192, 2_000_000_000)))
+    assert lab.told_paces == [told]
+    lab.heard_paces = [pace(FRIEND, CANDIDATE, 1_000_000_000, 1.0)]
+    stopping.saw(CANDIDATE, [finished(2_000_000_000)])
+    assert lab.told_paces == [told], "a friend's is better"
+    stopping.saw(CANDIDATE, [finished(1, ((4096, 2 * MOST_LOSS), (8192, 1.0)))])
+    assert lab.told_paces == [told], "nobody would take such losses"
+    alone = Lab(QUICK)
+    Stopping(QUICK, alone, enabled=True, uniform=lambda: 0.5).saw(CANDIDATE, [finished(1)])
+    assert alone.told_paces == [], "nobody is there to be told"
+
+
+def test_code_is_all_of_a_tree_but_its_settings() -> None:
+    assert code_of(CANDIDATE) == code_of(QUICK.baseline)
+    longer = {path: source + b"# more\n" for path, source in CANDIDATE.items()}
+    assert code_of(longer) != code_of(CANDIDATE)
+    assert code_of({"train.py": b"no settings"}) != code_of({"train.py": b"none either"})

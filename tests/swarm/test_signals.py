@@ -16,6 +16,7 @@ from swarm.signals import (
     Claim,
     Idea,
     InvalidSignal,
+    Pace,
     Presence,
     Signal,
     is_signal,
@@ -40,6 +41,10 @@ PRESENCE = Presence(
     running=("NORM layernorm → rmsnorm",),
 )
 
+PACE = Pace(
+    ANN.peer_id, TOPIC, TASK, NOW_MS, "0c" * 32, 2_500_000_000, ((512, 4 * 10**9), (1024, 10**9))
+)
+
 
 def sealed(signal: Signal, author: Author = ANN) -> bytes:
     return seal_signal(signal, author.sign, author.public_key)
@@ -47,12 +52,12 @@ def sealed(signal: Signal, author: Author = ANN) -> bytes:
 
 def forged(signal: Signal, author: Author = ANN, **changes: object) -> bytes:
     """A signed signal that breaks one rule."""
-    kind = "claim" if isinstance(signal, Claim) else "presence"
+    kind = type(signal).__name__.lower()
     fields = {"kind": kind, "version": SCHEMA_VERSION} | plain_map(signal) | changes
     return author.seal_payload(pack(fields))
 
 
-@pytest.mark.parametrize("signal", [CLAIM, PRESENCE, replace(CLAIM, ideas=())])
+@pytest.mark.parametrize("signal", [CLAIM, PRESENCE, PACE, replace(CLAIM, ideas=())])
 def test_a_signal_arrives_as_it_was_sent_and_is_no_record(signal: Signal) -> None:
     data = sealed(signal)
     assert is_signal(data)
@@ -86,6 +91,14 @@ def test_a_record_is_no_signal() -> None:
         (forged(PRESENCE, nickname="\u202e"), "nickname"),
         (forged(PRESENCE, experiments=-1), "experiments"),
         (forged(PRESENCE, device="x" * MAX_SIGNAL_BYTES), "at most"),
+        (forged(PACE, code="x"), "code"),
+        (forged(PACE, value_nano=0.5), "value_nano"),
+        (forged(PACE, curve=[]), "curve"),
+        (forged(PACE, curve=[[each, 1] for each in range(1, 34)]), "signal"),
+        (forged(PACE, curve=[[1, 1], [1, 2]]), "tokens do not rise"),
+        (forged(PACE, curve=[[1, 0]]), "curve"),
+        (forged(PACE, curve=[[1, 1, 1]]), "curve"),
+        (forged(PACE, curve=[[1, 2**63]]), "curve"),
         (sealed(PRESENCE)[:-1], "canonical"),
         (b"", "canonical"),
     ],
@@ -120,6 +133,8 @@ class TestHeard:
         later = replace(CLAIM, created_at_ms=NOW_MS + 1000, ideas=())
         assert heard.hear(CLAIM, NOW_MS) and heard.hear(PRESENCE, NOW_MS)
         assert heard.claims(NOW_MS) == [CLAIM] and heard.presences(NOW_MS) == [PRESENCE]
+        assert heard.paces(NOW_MS) == []
+        assert heard.hear(PACE, NOW_MS) and heard.paces(NOW_MS) == [PACE]
         assert heard.hear(later, NOW_MS + 1000)
         assert not heard.hear(CLAIM, NOW_MS + 2000), "an older one that comes late"
         assert heard.claims(NOW_MS + 2000) == [later]
@@ -147,5 +162,5 @@ class TestHeard:
         heard = Heard(max_authors=8)
         for n in range(1000):
             heard.hear(replace(CLAIM, author=f"peer {n}"), NOW_MS)
-        assert len(heard) == 16
+        assert len(heard) == 24, "of three kinds"
         assert heard.claims(NOW_MS)[-1].author == "peer 999"
