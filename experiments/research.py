@@ -31,6 +31,7 @@ from experiments.outside import Swarm
 from experiments.proposers import Champion, Proposer, Situation
 from experiments.proposers.follow import FOLLOW
 from experiments.replicate import as_checked
+from experiments.run import SPARE
 from experiments.runner import Runner, RunRequest, RunResult
 from experiments.seeds import Seeds
 from experiments.stopping import Stopping
@@ -52,7 +53,6 @@ IDLE_SECONDS = 5.0
 
 OUTLOOK_SECONDS = 10.0
 """How long an outlook is good enough for those who ask again."""
-
 
 SLEPT_ON = "clearly better; a friend's run will prove it, or this node later"
 STILL_BEST = "It looked better than anything a friend has told of: now it is proven."
@@ -388,6 +388,8 @@ class Research:
         async def run(request: RunRequest, arm: str) -> RunResult:
             if drawn is not None and request.seed in drawn.seeds:
                 request = as_checked(request, arm, drawn.slice_seed)
+            elif arm == "candidate":
+                request = replace(request, spare=SPARE)
             return await self._run(number, request, arm)
 
         return run

@@ -51,6 +51,12 @@ HOLDOUT = Exam("holdout")
 CHEATING = "cheating:"
 """Begins the reason of a run that was ended because its score could not be an honest one."""
 
+SPARE = 0.1
+"""
+So much of the compute cap a candidate has to leave unused: machines differ, and what barely
+fits where it was found would time out with those who check it.
+"""
+
 PROBE_SHARE = 0.1
 """Share of the windows that are asked a second time, spliced, in an everyday run."""
 
@@ -92,6 +98,7 @@ class RunRequest:
             answers depend on nothing but the bytes before; 1.0 for wins and replications.
         against: The training losses of the base on this seed; a run clearly behind them
             is stopped (`swarm.stopping`). Empty: it is not stopped.
+        spare: Share of the compute cap that it has to leave unused.
     """
 
     tree: Mapping[str, bytes]
@@ -101,6 +108,7 @@ class RunRequest:
     exams: tuple[Exam, ...] = (VALIDATION,)
     probe: float = PROBE_SHARE
     against: tuple[tuple[int, float], ...] = ()
+    spare: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,7 +284,7 @@ class Runner:
         seconds = self._task.budget.seconds
         cpu = self._cpu_seconds.get(self._environment(request.seed), UNCALIBRATED_CPU_SECONDS)
         wall = 60.0 + 10.0 * cpu if seconds is None else float(seconds)
-        return Caps(cpu, wall, MEMORY_BYTES, seat)
+        return Caps((1 - request.spare) * cpu, wall, MEMORY_BYTES, seat)
 
 
 def _failed_baseline(task: str, result: RunResult) -> str:
