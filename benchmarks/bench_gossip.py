@@ -53,6 +53,8 @@ FIRST_RATE = 10.0
 HALVINGS = 3
 RATE_SECONDS = 4.0
 SETTLE_SECONDS = 2.0
+WARM_UP_SECONDS = 10.0
+"""Between the two records that each peer begins with: many at once would choke large swarms."""
 DELIVERED = 0.99
 DUE_SECONDS = 2.0
 P99_RATIO = 0.8
@@ -171,7 +173,7 @@ def _measure(swarms: Mapping[str, Swarm], records: Records) -> dict[str, dict[st
     """Latency and throughput of each swarm; they take turns all through."""
     latencies: dict[str, list[float]] = {name: [] for name in swarms}
     for swarm in swarms.values():
-        swarm.carry([records.take(2) for _ in swarm.peers], 0.1)
+        swarm.carry([records.take(2) for _ in swarm.peers], WARM_UP_SECONDS)
     for turn in range(LATENCY_RECORDS // 10):
         for name, swarm in swarms.items():
             size = len(swarm.peers)

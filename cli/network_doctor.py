@@ -10,7 +10,7 @@ Law: each finding is a function of what was read; every fault comes with what to
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from cli.settings_file import SettingsError, load_settings
 from cli.text import plain
 from gossip import topics
 from gossip.home import Home
-from gossip.multiaddress import AddressError, parse
+from gossip.multiaddress import Address, AddressError, parse
 from gossip.ports import listen_addresses
 from gossip.topics import TopicError
 from gossip.transport import ListenError
@@ -110,7 +110,7 @@ def examine(look: Look) -> Iterator[Finding]:
         yield _peers(look.state, look.entrances)
         yield _records(look.state)
         yield _clock(look.state)
-    yield _addresses(look.own)
+    yield _addresses(look)
     yield from map(_entrance, look.entrances)
     if look.state is None and not look.entrances:
         yield _no_entrance()
@@ -153,7 +153,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         except ListenError as error:
             yield Finding("missing", "port", "cannot be listened on", str(error))
         else:
-            yield Finding("ok", "port", f"{plain(multiaddr)} can be listened on")
+            yield Finding("ok", "port", f"{_place(multiaddr)} can be listened on")
 
 
 def _listening(state: NetworkState) -> Finding:
@@ -296,14 +296,35 @@ def _clock(state: NetworkState) -> Finding:
     return Finding("missing", "clock", f"{words}: {lost}", fix)
 
 
-def _addresses(own: list[str]) -> Finding:
-    far: dict[str, str] = {ip: _FROM[scope_of(ip)] for ip in own if scope_of(ip) != "machine"}
+def _addresses(look: Look) -> Finding:
+    far: dict[str, str] = {ip: _FROM[scope_of(ip)] for ip in look.own if scope_of(ip) != "machine"}
     if not far:
         fix = "connect this machine to a network; nodes on it still find each other"
         return Finding("note", "addresses", "this machine has none but its own loopback", fix)
-    details = tuple((ip, f"from {scope}") for ip, scope in far.items())
-    words = f"this machine can be dialled from {next(iter(far.values()))} at most"
+    open_ones = [ip for ip in far if _is_listened_on(ip, look)]
+    details = tuple(
+        (ip, f"from {scope}" if ip in open_ones else "not listened on") for ip, scope in far.items()
+    )
+    if not open_ones:
+        words = "this machine has some, and the node listens on none of them"
+        return Finding("note", "addresses", words, spelled(LISTEN_WIDE), details)
+    words = f"this machine can be dialled from {far[open_ones[0]]} at most"
     return Finding("ok", "addresses", words, details=details)
+
+
+def _is_listened_on(ip: str, look: Look) -> bool:
+    """Whether the node listens on an address of this machine, or will once it is started."""
+    multiaddrs = look.state.listen_addrs if look.state else look.settings.network.listen_addrs
+    hosts = {address.host for address in _read(multiaddrs)}
+    return not hosts.isdisjoint({ip, "::" if ":" in ip else "0.0.0.0"})
+
+
+def _place(multiaddr: str) -> str:
+    """A listen address in words."""
+    address = parse(multiaddr)
+    everywhere = {"0.0.0.0": "every IPv4 address", "::": "every IPv6 address"}
+    port = f"TCP port {address.port}" if address.port else "a free TCP port"
+    return f"{port} of {everywhere.get(address.host, address.host)}"
 
 
 def _entrance(entrance: Entrance) -> Finding:
@@ -336,9 +357,13 @@ def _scope(multiaddr: str) -> Scope:
 
 
 def _listen_ports(state: NetworkState) -> Iterator[int]:
-    for multiaddr in state.listen_addrs:
+    return (address.port for address in _read(state.listen_addrs))
+
+
+def _read(multiaddrs: Iterable[str]) -> Iterator[Address]:
+    for multiaddr in multiaddrs:
         try:
-            yield parse(multiaddr).port
+            yield parse(multiaddr)
         except AddressError:
             continue
 

@@ -13,7 +13,7 @@ from cli.network_doctor import Look, examine
 from cli.network_state import NetworkState, read_state
 from gossip.home import open_home
 from swarm.reach import Sighting
-from swarm.settings import Settings
+from swarm.settings import NetworkSettings, Settings
 from tests.cli.homes import swarm
 from tests.processes import nodes, wait_until
 from tests.swarm.record_samples import BOB
@@ -98,6 +98,24 @@ def test_without_a_node_it_says_what_it_could_see(tmp_path: Path) -> None:
 def test_a_node_that_is_well_has_nothing_to_fix() -> None:
     look = Look(WELL, Settings(), [LAN], [])
     assert all(found.level == "ok" and not found.fix for found in examine(look))
+
+
+@pytest.mark.parametrize(
+    ("listen", "level", "words", "six"),
+    [
+        ("/ip4/0.0.0.0/tcp/0", "ok", "from the local network at most", "not listened on"),
+        ("/ip6/::/tcp/0", "ok", "from the same cable at most", "from the same cable"),
+        ("/ip4/127.0.0.1/tcp/0", "note", "listens on none of them", "not listened on"),
+    ],
+)
+def test_an_address_that_is_not_listened_on_cannot_be_dialled(
+    listen: str, level: str, words: str, six: str
+) -> None:
+    settings = Settings(network=NetworkSettings(listen_addrs=(listen,)))
+    found = {each.subject: each for each in examine(Look(None, settings, [LAN, "fe80::1"], []))}
+    assert found["addresses"].level == level and words in found["addresses"].words
+    assert ("fe80::1", six) in found["addresses"].details
+    assert found["port"].words.startswith("a free TCP port of ")
 
 
 @pytest.mark.parametrize(
