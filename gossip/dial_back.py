@@ -27,6 +27,7 @@ from gossip.calls import Duplex, FrameError, read_frame, write_frame
 from gossip.skew import Offset, offset
 from gossip.transport import CallError, PeerId
 from swarm.canonical import CanonicalError, pack, unpack
+from swarm.reach import site_of
 
 PROTOCOL = "/research-swarm/dial-back/1.0.0"
 
@@ -97,7 +98,7 @@ class DialBackDesk:
                 through a relay: then nothing is dialled and nothing answered.
             reach: Dials, and proves who is there.
         """
-        if seen_at is None or self._busy >= AT_ONCE or not self._may_ask(peer, seen_at[0]):
+        if seen_at is None or self._busy >= AT_ONCE or not self._may_ask(peer, site_of(seen_at[0])):
             await stream.reset()
             return
         self._busy += 1

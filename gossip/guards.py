@@ -37,6 +37,7 @@ from gossip.limits import Limits
 from gossip.meters import Meters
 from gossip.pace import Pace
 from gossip.transport import MAX_MESSAGE_BYTES, Verdict
+from swarm.reach import site_of
 
 _log = logging.getLogger(__name__)
 
@@ -340,7 +341,7 @@ def _cap_connections_per_ip(network: Swarm, limits: Limits, arrived: Meters[str]
 
     async def capped(raw: Any, maddr: Any) -> None:
         remote = raw.get_remote_address()
-        ip = str(remote[0]) if remote else ""
+        ip = site_of(str(remote[0])) if remote else ""
         if held[ip] >= limits.connections_per_ip or not arrived.take(ip):
             _log.debug("refused a connection: %s has %d already", ip, held[ip])
             await raw.close()
@@ -357,13 +358,13 @@ def _cap_connections_per_ip(network: Swarm, limits: Limits, arrived: Meters[str]
 
 
 def _ips_of(host: IHost, peer: ID) -> set[str]:
-    """The addresses that a peer's own connections come from."""
+    """The addresses that a peer's own connections count as."""
     found = set[str]()
     for connection in host.get_network().get_connections(peer):
         raw: Any = getattr(connection.muxed_conn, "secured_conn", None)
         remote = raw.get_remote_address() if raw is not None else None
         if remote:
-            found.add(str(remote[0]))
+            found.add(site_of(str(remote[0])))
     return found
 
 

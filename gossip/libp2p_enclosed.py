@@ -40,6 +40,7 @@ from gossip.libp2p_ids import may_be_addrs, may_be_id
 from gossip.libp2p_relay import end
 from gossip.meters import Allowance, Meters
 from gossip.transport import PeerId, TransportError
+from swarm.reach import site_of
 
 MAX_QUESTION_BYTES = 16 * 1024
 MAX_ANSWER_BYTES = 64 * 1024
@@ -244,11 +245,11 @@ def keepers(host: IHost, protocol: TProtocol) -> tuple[PeerId, ...]:
 
 
 def ip_of(host: IHost, peer: ID) -> str:
-    """The address that a peer's connection comes from; "" through a relay."""
+    """The address that a peer's connection counts as (`site_of`); "" through a relay."""
     for connection in host.get_network().get_connections(peer):
         remote = cast(Any, connection).muxed_conn.get_remote_address()
         if remote:
-            return str(remote[0])
+            return site_of(str(remote[0]))
     return ""
 
 

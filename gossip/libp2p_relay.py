@@ -29,6 +29,7 @@ from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_byt
 from multiaddr import Multiaddr
 
 from gossip.circuits import Bookings, CircuitLimits
+from swarm.reach import site_of
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class RelayService:
 
     async def _reserve(self, stream: INetStream) -> None:
         peer = stream.muxed_conn.peer_id
-        ip = str(cast(Any, stream.muxed_conn).get_remote_address()[0])
+        ip = site_of(str(cast(Any, stream.muxed_conn).get_remote_address()[0]))
         if not self._bookings.reserve(str(peer), ip, trio.current_time()):
             await self._say(stream, REFUSED)
             return

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Literal
 
 Scope = Literal["machine", "link", "lan", "carrier", "internet", "nowhere"]
@@ -59,6 +59,23 @@ def scope_of(ip: str) -> Scope:
     if address.is_private:
         return "lan"
     return "internet" if address.is_global else "nowhere"
+
+
+def site_of(ip: str) -> str:
+    """
+    What an address counts as where each has a share: an IPv6 address as its /64.
+
+    A customer is given a /64 or more (RFC 6177), so one host has as many IPv6 addresses as
+    it likes. An IPv4 address in IPv6 is itself; what is no address, too.
+    """
+    try:
+        address = ip_address(ip.partition("%")[0])
+    except ValueError:
+        return ip
+    if address.version == 4:
+        return str(address)
+    mapped = address.ipv4_mapped
+    return str(mapped or IPv6Network((address.packed, 64), strict=False))
 
 
 def reachable(sightings: Sequence[Sighting]) -> bool | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm.reach import Nat, Scope, Sighting, nat_of, reachable, scope_of
+from swarm.reach import Nat, Scope, Sighting, nat_of, reachable, scope_of, site_of
 
 PUBLIC, OTHER_PUBLIC, LAN = "8.8.8.8", "9.9.9.9", "192.168.1.5"
 
@@ -31,8 +31,24 @@ def test_how_far_an_address_carries(ip: str, scope: Scope) -> None:
     assert scope_of(ip) == scope
 
 
+@pytest.mark.parametrize(
+    ("ip", "site"),
+    [
+        (PUBLIC, PUBLIC),
+        ("::ffff:8.8.8.8", PUBLIC),
+        ("2a00:1:2:3:ffff::1", "2a00:1:2:3::/64"),
+        ("2a00:1:2:3::9%eth0", "2a00:1:2:3::/64"),
+        ("2a00:1:2:4::9", "2a00:1:2:4::/64"),
+        ("", ""),
+    ],
+)
+def test_a_customers_ipv6_addresses_count_as_one(ip: str, site: str) -> None:
+    assert site_of(ip) == site
+
+
 @given(st.text())
 def test_any_text_has_a_scope(ip: str) -> None:
+    site_of(ip)
     assert scope_of(ip)
 
 
