@@ -44,10 +44,10 @@ from gossip.wins import whole_records
 from swarm import events
 from swarm.board import Board
 from swarm.hardware import hardware_class, in_words
-from swarm.records import PeerId, Record, RecordId, TreeHash
+from swarm.records import PeerId, Record, RecordId
 from swarm.seen import SeenTrial
 from swarm.settings import Settings
-from swarm.signals import Claim, Idea, Pace, Presence
+from swarm.signals import Claim, Idea, Lead, Presence
 from swarm.topic import PUBLIC
 from swarm.tree import Tree
 from watch.service import Watch
@@ -311,8 +311,7 @@ class Node:
             )
 
     def _status(self) -> dict[str, object]:
-        own = self._author.peer_id
-        research = self._research
+        own, research = self._author.peer_id, self._research
         return status_document(
             topic=topic_document(self._topic.name, self._topic.label),
             task=task_document(self._task, self._loaded.source),
@@ -375,8 +374,8 @@ class Node:
         return self._identity.sign(message)
 
     def peer_trials(self) -> Sequence[SeenTrial]:
-        own = self._author.peer_id
-        return [seen for seen in self._network.live.trials.all() if seen.author != own]
+        trials = self._network.live.trials.all()
+        return [seen for seen in trials if seen.author != self._author.peer_id]
 
     def claims(self) -> Sequence[Claim]:
         return self._network.signals.claims()
@@ -384,11 +383,11 @@ class Node:
     def claim(self, ideas: Sequence[Idea]) -> None:
         self._network.signals.claim(ideas)
 
-    def paces(self) -> Sequence[Pace]:
-        return self._network.signals.paces()
+    def leads(self) -> Sequence[Lead]:
+        return self._network.signals.leads()
 
-    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
-        self._network.signals.pace(code, value_nano, tuple(curve))
+    def lead(self, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+        self._network.signals.lead(value_nano, tuple(curve))
 
     async def publish(self, record: Record) -> RecordId:
         return await self._network.publish(record)

@@ -194,6 +194,9 @@ def _measure(swarms: Mapping[str, Swarm], records: Records) -> dict[str, dict[st
 
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, Figure]:
+    """Null where fewer than two records of all came to everybody."""
+    if len(latencies) < 2:
+        return {"delivered": len(latencies) / LATENCY_RECORDS, "p50_ms": None, "p99_ms": None}
     cuts = quantiles(latencies, n=100, method="inclusive")
     return {
         "delivered": len(latencies) / LATENCY_RECORDS,

@@ -306,17 +306,22 @@ def _addresses(look: Look) -> Finding:
         (ip, f"from {scope}" if ip in open_ones else "not listened on") for ip, scope in far.items()
     )
     if not open_ones:
-        words = "this machine has some, and the node listens on none of them"
+        words = "this machine has some, and the node listens on none of their kind"
         return Finding("note", "addresses", words, spelled(LISTEN_WIDE), details)
     words = f"this machine can be dialled from {far[open_ones[0]]} at most"
     return Finding("ok", "addresses", words, details=details)
 
 
 def _is_listened_on(ip: str, look: Look) -> bool:
-    """Whether the node listens on an address of this machine, or will once it is started."""
-    multiaddrs = look.state.listen_addrs if look.state else look.settings.network.listen_addrs
-    hosts = {address.host for address in _read(multiaddrs)}
-    return not hosts.isdisjoint({ip, "::" if ":" in ip else "0.0.0.0"})
+    """
+    Whether the node listens at addresses of this kind, or will once its network is up.
+
+    What a running node names is cut short, and leaves out those of the cable alone.
+    """
+    up = look.state.listen_addrs if look.state else ()
+    listened = _read(up or look.settings.network.listen_addrs)
+    far = {":" in each.host for each in listened if scope_of(each.host) != "machine"}
+    return (":" in ip) in far
 
 
 def _place(multiaddr: str) -> str:

@@ -17,9 +17,9 @@ from gossip.wins import JournalWins, latest_trials
 from swarm.board import Board
 from swarm.lineage import RecentTrees, resolve_tree
 from swarm.newcomers import Piece, Spending
-from swarm.records import PeerId, Record, RecordId, TreeHash, Trial, Win
+from swarm.records import PeerId, Record, RecordId, Trial, Win
 from swarm.seen import LatestTrials, SeenTrial
-from swarm.signals import Claim, Idea, Pace
+from swarm.signals import Claim, Idea, Lead
 from swarm.task import Task
 from swarm.tree import Tree
 
@@ -87,7 +87,7 @@ class Onlooker:
         """Claims are never stored."""
         return ()
 
-    def paces(self) -> Sequence[Pace]:
+    def leads(self) -> Sequence[Lead]:
         """Paces neither."""
         return ()
 
@@ -109,7 +109,7 @@ class Onlooker:
     def claim(self, ideas: Sequence[Idea]) -> None:
         """An onlooker measures nothing."""
 
-    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+    def lead(self, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
         """Nor is anything of its own the best."""
 
     def sign(self, message: bytes) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from swarm.board import Board
-from swarm.records import PeerId, Record, RecordId, TreeHash
+from swarm.records import PeerId, Record, RecordId
 from swarm.seen import SeenTrial
-from swarm.signals import Claim, Idea, Pace
+from swarm.signals import Claim, Idea, Lead
 from swarm.tree import Tree
 
 
@@ -50,12 +50,16 @@ class Swarm(Protocol):
         """Tell peers that this, and nothing else, is being measured here; must not block."""
         ...
 
-    def paces(self) -> Sequence[Pace]:
+    def leads(self) -> Sequence[Lead]:
         """How the best runs of peers went, as they say."""
         ...
 
-    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
-        """Tell peers how the best run here went (`swarm.signals.Pace`); must not block."""
+    def lead(self, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+        """
+        Tell peers how the best run here went (`swarm.signals.Lead`); must not block.
+
+        An empty curve ends that.
+        """
         ...
 
     def anchors(self) -> frozenset[PeerId]:

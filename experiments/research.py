@@ -280,13 +280,14 @@ class Research:
         stop = self._stopping.of(base, candidate)
         seeds = self._seeds.in_order(hypothesis.base_tree, partial(self._has_run, base))
         seeds = [*dict.fromkeys([*(drawn.seeds if drawn else ()), *seeds])]
+        new = hypothesis.proposer != FOLLOW and not hypothesis.parents
         measured = await measure(
             base,
             candidate,
             task=self._task,
             code=hypothesis.code,
             seeds=seeds,
-            run=self._runs_of(number, drawn),
+            run=self._runs_of(number, drawn, SPARE if new else 0.0),
             on_pair=pairs_of(self._report, number),
             family=hypothesis.family,
             stop=stop,
@@ -382,14 +383,14 @@ class Research:
     def _has_run(self, tree: Tree, seed: int) -> bool:
         return self._runner.remembers(RunRequest(tree, tree_hash(tree), seed, code=False))
 
-    def _runs_of(self, number: int, drawn: Challenge | None) -> Run:
+    def _runs_of(self, number: int, drawn: Challenge | None, spare: float = 0.0) -> Run:
         """Runs the arms of an experiment; on the seeds of a check, as the check ran them."""
 
         async def run(request: RunRequest, arm: str) -> RunResult:
             if drawn is not None and request.seed in drawn.seeds:
                 request = as_checked(request, arm, drawn.slice_seed)
             elif arm == "candidate":
-                request = replace(request, spare=SPARE)
+                request = replace(request, spare=spare)
             return await self._run(number, request, arm)
 
         return run

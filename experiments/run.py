@@ -51,10 +51,10 @@ HOLDOUT = Exam("holdout")
 CHEATING = "cheating:"
 """Begins the reason of a run that was ended because its score could not be an honest one."""
 
-SPARE = 0.1
+SPARE = 0.15
 """
-So much of the compute cap a candidate has to leave unused: machines differ, and what barely
-fits where it was found would time out with those who check it.
+So much of what the compute cap allows above the baseline an idea has to leave unused where it
+is new: machines differ, and what barely fits there would time out with those who check it.
 """
 
 PROBE_SHARE = 0.1
@@ -82,6 +82,11 @@ class Score:
     blocks: tuple[tuple[int, int], ...]
 
 
+def allowed(compute_cap: float, spare: float = SPARE) -> float:
+    """How many times the baseline's processor time a run with so much to spare may take."""
+    return compute_cap - spare * (compute_cap - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """
@@ -98,7 +103,7 @@ class RunRequest:
             answers depend on nothing but the bytes before; 1.0 for wins and replications.
         against: The training losses of the base on this seed; a run clearly behind them
             is stopped (`swarm.stopping`). Empty: it is not stopped.
-        spare: Share of the compute cap that it has to leave unused.
+        spare: Share of what the compute cap allows above the baseline that it has to leave unused.
     """
 
     tree: Mapping[str, bytes]

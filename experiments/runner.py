@@ -29,6 +29,7 @@ from experiments.run import (
     RunRequest,
     RunResult,
     RunStatus,
+    allowed,
 )
 from experiments.run_cache import RunCache, RunKey
 from experiments.sandbox import Sandbox
@@ -284,7 +285,8 @@ class Runner:
         seconds = self._task.budget.seconds
         cpu = self._cpu_seconds.get(self._environment(request.seed), UNCALIBRATED_CPU_SECONDS)
         wall = 60.0 + 10.0 * cpu if seconds is None else float(seconds)
-        return Caps((1 - request.spare) * cpu, wall, MEMORY_BYTES, seat)
+        cap = self._task.budget.compute_cap
+        return Caps(cpu * allowed(cap, request.spare) / cap, wall, MEMORY_BYTES, seat)
 
 
 def _failed_baseline(task: str, result: RunResult) -> str:

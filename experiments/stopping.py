@@ -3,7 +3,8 @@ Which experiments may be stopped early, and what that has cost and saved so far.
 
 A run is held against its base's on the same seed, and against the best run that this node or
 a friend has made, on whatever base and seed that was: with many nodes, what is built on is
-often far behind what is known.
+often far behind what is known. That one counts only if its code is the task's own, as the
+run's must be: other code may report any loss.
 
 Law: one experiment in ten that could be stopped is not, whatever its losses, and is
 counted if it would have been. What it then turns out to be is the regret of the rule,
@@ -20,8 +21,7 @@ from typing import Literal, TypeAlias, cast
 from experiments.outside import Swarm
 from experiments.run import RunResult
 from swarm.canonical import CanonicalError, pack, unpack
-from swarm.records import TreeHash, from_nano, to_nano
-from swarm.stopping import FAR_MARGIN, FINISH_ANYWAY, Curve, code_of, margin_between, raised
+from swarm.stopping import FINISH_ANYWAY, LEADER_MARGIN, Curve, margin_between, raised
 from swarm.task import Task
 from swarm.tree import Tree
 
@@ -57,12 +57,11 @@ def _late_loss(curve: Curve) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Leader:
-    cost: float
-    code: TreeHash
+    value_nano: int
     curve: Curve
 
 
-MOST_LOSS = 1e6
+MOST_LOSS_NANO = 10**15
 """No curve is told that went above."""
 
 _REMEMBERED = "stopping"
@@ -110,49 +109,48 @@ class Stopping:
         margin = margin_between(base, candidate, self._task)
         if not self._enabled or margin is None:
             return Stop()
-        leader = self._leader(code_of(candidate))
+        known = [*self._friends(), *filter(None, [self._own])]
+        leader = min(known, key=self._cost, default=None)
         return Stop(
             "watch" if self._uniform() < FINISH_ANYWAY else "stop",
             margin,
-            () if leader is None else raised(leader.curve, FAR_MARGIN),
+            raised(leader.curve, LEADER_MARGIN) if leader and self._is_plain(candidate) else (),
         )
 
     def saw(self, tree: Tree, results: Iterable[RunResult]) -> None:
         """Take runs of a tree in: the best of all is what others must not be far behind."""
-        finished = [each for each in results if each.value_nano is not None and each.curve]
-        for result in finished:
-            assert result.value_nano is not None
-            cost = self._sign * result.value_nano
-            if self._own is None or cost < self._own.cost:
-                self._own = _Leader(cost, code_of(tree), result.curve)
-                self._tell_friends(result.value_nano)
-
-    def _tell_friends(self, value_nano: int) -> None:
-        """Tell of the best run here, unless a friend's is better, or this node has no friends."""
-        own, many = self._own, len(self._swarm.anchors()) > 1
-        if not own or not many or any(own.cost >= friend.cost for friend in self._friends()):
+        if not self._is_plain(tree):
             return
-        if all(0 < loss < MOST_LOSS for _, loss in own.curve):
-            curve = [(tokens, to_nano(loss)) for tokens, loss in own.curve]
-            self._swarm.pace(own.code, value_nano, curve)
+        for result in results:
+            if result.value_nano is not None and result.curve:
+                best = _Leader(result.value_nano, result.curve)
+                if self._own is None or self._cost(best) < self._cost(self._own):
+                    self._own = best
+        self._tell_friends()
 
-    def _leader(self, code: TreeHash) -> _Leader | None:
-        """The best run of such code, here or at a friend's."""
-        known = [*self._friends(), *filter(None, [self._own])]
-        alike = (each for each in known if each.code == code)
-        return min(alike, key=lambda each: each.cost, default=None)
+    def _tell_friends(self) -> None:
+        """Say how the best run here went, as long as no friend's is better."""
+        if self._own is None or len(self._swarm.anchors()) < 2:
+            return
+        curve = [(tokens, round(1e9 * loss)) for tokens, loss in self._own.curve]
+        beaten = any(self._cost(each) <= self._cost(self._own) for each in self._friends())
+        fit = all(0 < loss_nano <= MOST_LOSS_NANO for _, loss_nano in curve)
+        self._swarm.lead(self._own.value_nano, curve if fit and not beaten else ())
 
     def _friends(self) -> list[_Leader]:
         friends = self._swarm.anchors()
         return [
-            _Leader(
-                self._sign * pace.value_nano,
-                pace.code,
-                tuple((tokens, from_nano(loss)) for tokens, loss in pace.curve),
-            )
-            for pace in self._swarm.paces()
-            if pace.author in friends
+            _Leader(lead.value_nano, tuple((tokens, nano / 1e9) for tokens, nano in lead.curve))
+            for lead in self._swarm.leads()
+            if lead.author in friends
         ]
+
+    def _cost(self, leader: _Leader) -> float:
+        return self._sign * leader.value_nano
+
+    def _is_plain(self, tree: Tree) -> bool:
+        """Whether a tree is the task's own code, with settings turned."""
+        return margin_between(self._task.baseline, tree, self._task) is not None
 
     async def note(self, stop: Mode, outcome: str, *, behind: bool) -> str:
         """

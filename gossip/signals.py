@@ -1,5 +1,5 @@
 """
-Claims, presences and paces: telling peers of this moment, and hearing it from them.
+Claims, presences and leads: telling peers of this moment, and hearing it from them.
 
 Law: nothing here is stored, synced or waited for. What is told is sent when it
 changes and again now and then, the more seldom the more peers there are, since each
@@ -17,13 +17,12 @@ from gossip.identity import Identity
 from gossip.limits import SIGNALS
 from gossip.meters import Meters
 from swarm.heard import LEAST_GAP_MS, Heard
-from swarm.records import TreeHash
 from swarm.signals import (
     MAX_IDEAS,
     Claim,
     Idea,
     InvalidSignal,
-    Pace,
+    Lead,
     Presence,
     Signal,
     seal_signal,
@@ -42,7 +41,7 @@ LOOK_SECONDS = 5.0
 """How often to look whether somebody new is there to be told."""
 
 GAP_SECONDS = 2 * LEAST_GAP_MS / 1000
-"""Between one claim or pace and the next: what changes meanwhile is told as one."""
+"""Between one claim or lead and the next: what changes meanwhile is told as one."""
 
 
 class Signals:
@@ -79,7 +78,7 @@ class Signals:
         self._passed: Meters[str] = Meters(SIGNALS)
         self._nothing = Claim(identity.peer_id, scope.topic, scope.task, 0, ())
         self._saying: dict[type[Signal], Signal] = {Claim: self._nothing}
-        self._changed: dict[type[Signal], trio.Event] = {Claim: trio.Event(), Pace: trio.Event()}
+        self._changed: dict[type[Signal], trio.Event] = {Claim: trio.Event(), Lead: trio.Event()}
 
     def would_pass(self, data: bytes) -> bool | None:
         """Whether gossip may pass a signal on; None where a good one is no news here."""
@@ -112,21 +111,24 @@ class Signals:
         """Tell peers soon that this, and nothing else, is being measured here."""
         self._say(replace(self._nothing, ideas=tuple(ideas[:MAX_IDEAS])))
 
-    def paces(self) -> list[Pace]:
+    def leads(self) -> list[Lead]:
         """How the best runs of peers went."""
-        return self._heard.paces(self._now_ms())
+        return self._heard.leads(self._now_ms())
 
-    def pace(self, code: TreeHash, value_nano: int, curve: tuple[tuple[int, int], ...]) -> None:
-        """Tell peers soon that this is how the best run here went."""
+    def lead(self, value_nano: int, curve: tuple[tuple[int, int], ...]) -> None:
+        """Tell peers soon that this is how the best run here went; no more of it if empty."""
         author, scope = self._identity.peer_id, self._scope
-        self._say(Pace(author, scope.topic, scope.task, 0, code, value_nano, curve))
+        if curve:
+            self._say(Lead(author, scope.topic, scope.task, 0, value_nano, curve))
+        else:
+            self._saying.pop(Lead, None)
 
     async def run(self) -> None:
         """Tell peers, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._tell_presence)
             nursery.start_soon(self._tell_again, Claim)
-            nursery.start_soon(self._tell_again, Pace)
+            nursery.start_soon(self._tell_again, Lead)
 
     async def _tell_presence(self) -> None:
         while True:

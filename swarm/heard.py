@@ -4,7 +4,7 @@ The signals heard lately: at most one of each kind and author.
 Law: state is explicit, time is an argument and every table is bounded. A signal ends
 by the clock of who heard it; what its author's clock says only puts the author's own
 signals in order. Keys are free, so this bounds memory and what gossip passes on; it is
-no defence against many authors, and none is needed: claims only shift odds, and a pace
+no defence against many authors, and none is needed: claims only shift odds, and a lead
 counts only for those who trust its author.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.records import PeerId
-from swarm.signals import Claim, Pace, Presence, Signal
+from swarm.signals import Claim, Lead, Presence, Signal
 
 LIFETIME_MS = 5 * 60 * 1000
 """How long a signal holds after it was heard."""
@@ -78,9 +78,9 @@ class Heard:
         """Who is there now."""
         return [signal for signal in self._fresh(now_ms) if isinstance(signal, Presence)]
 
-    def paces(self, now_ms: int) -> list[Pace]:
-        """The paces that hold now."""
-        return [signal for signal in self._fresh(now_ms) if isinstance(signal, Pace)]
+    def leads(self, now_ms: int) -> list[Lead]:
+        """The leads that hold now."""
+        return [signal for signal in self._fresh(now_ms) if isinstance(signal, Lead)]
 
     def _fresh(self, now_ms: int) -> Iterator[Signal]:
         for key, heard in list(self._heard.items()):

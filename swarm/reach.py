@@ -66,16 +66,18 @@ def site_of(ip: str) -> str:
     What an address counts as where each has a share: an IPv6 address as its /64.
 
     A customer is given a /64 or more (RFC 6177), so one host has as many IPv6 addresses as
-    it likes. An IPv4 address in IPv6 is itself; what is no address, too.
+    it likes. On a local network, which has one /64 for all, an address is itself; so is an
+    IPv4 address in IPv6, and what is no address.
     """
     try:
         address = ip_address(ip.partition("%")[0])
     except ValueError:
         return ip
-    if address.version == 4:
+    if address.version == 6 and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    if address.version == 4 or scope_of(ip) in ("machine", "link", "lan"):
         return str(address)
-    mapped = address.ipv4_mapped
-    return str(mapped or IPv6Network((address.packed, 64), strict=False))
+    return str(IPv6Network((address.packed, 64), strict=False))
 
 
 def reachable(sightings: Sequence[Sighting]) -> bool | None:

@@ -1,8 +1,8 @@
 """
-What peers say of this moment: claims, presences and paces, heard and forgotten.
+What peers say of this moment: claims, presences and leads, heard and forgotten.
 
 A claim lists what its author measures now, so that others try something else first.
-A presence says who is there, on what hardware, and what it runs. A pace has the losses of
+A presence says who is there, on what hardware, and what it runs. A lead has the losses of
 its author's best run, so that friends see early which of theirs will not come near it.
 All travel in the envelope of records, by gossip alone: they are never stored and never
 synced, and a newer one of the same author replaces the one before.
@@ -13,7 +13,7 @@ signal is never a record. Nothing is believed because a signal says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -82,12 +82,11 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Lead:
     """
-    How its author's best run went.
+    How its author's best run of the task's own code went, whatever its settings.
 
     Attributes:
-        code: Of the tree, all but its settings (`swarm.stopping.code_of`).
         value_nano: The metric in the end.
         curve: (tokens seen, nano-units of training loss since the point before), tokens rising.
     """
@@ -96,13 +95,12 @@ class Pace:
     topic: str
     task: TaskId
     created_at_ms: int
-    code: TreeHash
     value_nano: int
     curve: tuple[tuple[int, int], ...]
 
 
-Signal = Claim | Presence | Pace
-_KINDS = {Claim: "claim", Presence: "presence", Pace: "pace"}
+Signal = Claim | Presence | Lead
+_KINDS: Mapping[type[Signal], str] = {Claim: "claim", Presence: "presence", Lead: "lead"}
 
 
 def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: bytes) -> bytes:
@@ -164,8 +162,8 @@ def _decode(payload: bytes) -> Signal:
         return _claim(Fields(fields, _CLAIM_NAMES, ""))
     if kind == "presence":
         return _presence(Fields(fields, _PRESENCE_NAMES, ""))
-    if kind == "pace":
-        return _pace(Fields(fields, _PACE_NAMES, ""))
+    if kind == "lead":
+        return _lead(Fields(fields, _LEAD_NAMES, ""))
     raise RecordError(f"kind: expected one of {', '.join(_KINDS.values())}")
 
 
@@ -216,16 +214,15 @@ def _presence(fields: Fields) -> Presence:
     )
 
 
-def _pace(fields: Fields) -> Pace:
+def _lead(fields: Fields) -> Lead:
     curve = fields.rows("curve", 2, POINTS, least=1, lowest=1)
     if any(later[0] <= point[0] for point, later in pairwise(curve)):
         raise RecordError(f"{fields.path('curve')}: the tokens do not rise")
-    return Pace(
+    return Lead(
         author=fields.peer_id("author"),
         topic=fields.line("topic", 256),
         task=fields.cid("task"),
         created_at_ms=fields.instant("created_at_ms"),
-        code=fields.tree_hash("code"),
         value_nano=fields.integer("value_nano", least=-INT_LIMIT),
         curve=cast("tuple[tuple[int, int], ...]", curve),
     )
@@ -233,5 +230,5 @@ def _pace(fields: Fields) -> Pace:
 
 _CLAIM_NAMES = names_of(Claim, "kind", "version")
 _PRESENCE_NAMES = names_of(Presence, "kind", "version")
-_PACE_NAMES = names_of(Pace, "kind", "version")
+_LEAD_NAMES = names_of(Lead, "kind", "version")
 _IDEA_NAMES = names_of(Idea)

@@ -92,7 +92,7 @@ def test_the_fingerprint_is_of_the_keys_in_order() -> None:
         f"the schema version ({SCHEMA_VERSION})",
         f"at most {signals.MAX_SIGNAL_BYTES} bytes; its GossipSub",
         f"ends {heard.LIFETIME_MS // 60_000} minutes after it was heard",
-        f"more than {heard.MAX_AHEAD_MS // 60_000} minutes ahead, or within "
+        f"more than {heard.MAX_AHEAD_MS // 60_000} minutes ahead, or heard within "
         f"{heard.LEAST_GAP_MS / 1000:g} s",
         f"at most {signals.MAX_IDEAS} maps",
         f"at most {signals.MAX_IDEA_KNOBS} rows",
@@ -120,7 +120,7 @@ def test_every_signal_is_on_the_page_with_all_its_fields() -> None:
     kinds = dict(cast("list[tuple[str, str]]", rows))
     common = names_of(signals.Claim, "kind", "version")
     kinds.pop("kind")
-    for kind in (signals.Claim, signals.Presence, signals.Pace):
+    for kind in (signals.Claim, signals.Presence, signals.Lead):
         own = set(names_of(kind)) - (set(common) - {"ideas"})
         row = kinds.pop(kind.__name__.lower())
         assert own <= set(re.findall(r"`(\w+)`", row)), kind

@@ -31,10 +31,10 @@ from experiments.proposers.turns import Turns
 from swarm.board import Board
 from swarm.duplicates import Repeated, repeated
 from swarm.lineage import ancestors, base_chain
-from swarm.records import PeerId, Record, RecordId, TreeHash, Trials, Win
+from swarm.records import PeerId, Record, RecordId, Trials, Win
 from swarm.seen import LatestTrials, SeenTrial
 from swarm.settings import SearchSettings
-from swarm.signals import Claim, Idea, Pace
+from swarm.signals import Claim, Idea, Lead
 from swarm.tree import Tree
 from swarm.validation import Valid
 
@@ -54,7 +54,7 @@ class Lab:
 
     members: set[PeerId] = field(default_factory=set[PeerId])
     claims: dict[PeerId, Claim] = field(default_factory=dict[PeerId, Claim])
-    paces: dict[PeerId, Pace] = field(default_factory=dict[PeerId, Pace])
+    leads: dict[PeerId, Lead] = field(default_factory=dict[PeerId, Lead])
 
 
 class Colleague(Peer):
@@ -99,14 +99,15 @@ class Colleague(Peer):
         scope = self._task.topic, self._task.id
         self._lab.claims[self.peer_id] = Claim(self.peer_id, *scope, now_ms(), tuple(ideas))
 
-    def paces(self) -> Sequence[Pace]:
-        return [pace for pace in self._lab.paces.values() if pace.author != self.peer_id]
+    def leads(self) -> Sequence[Lead]:
+        return [lead for lead in self._lab.leads.values() if lead.author != self.peer_id]
 
-    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+    def lead(self, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
         scope = self._task.topic, self._task.id
-        self._lab.paces[self.peer_id] = Pace(
-            self.peer_id, *scope, now_ms(), code, value_nano, tuple(curve)
-        )
+        self._lab.leads.pop(self.peer_id, None)
+        if curve:
+            lead = Lead(self.peer_id, *scope, now_ms(), value_nano, tuple(curve))
+            self._lab.leads[self.peer_id] = lead
 
     def anchors(self) -> frozenset[PeerId]:
         return frozenset(self._lab.members)

@@ -31,11 +31,11 @@ from gossip.journal import Journal
 from swarm.board import Board
 from swarm.envelope import seal
 from swarm.lineage import Incomplete, InvalidWin, RecentTrees, resolve_tree
-from swarm.records import PeerId, Record, RecordId, TreeHash, Win, encode
+from swarm.records import PeerId, Record, RecordId, Win, encode
 from swarm.retention import Entry, entry_of, keep
 from swarm.seen import SeenTrial
 from swarm.settings import SearchSettings
-from swarm.signals import Claim, Idea, Pace
+from swarm.signals import Claim, Idea, Lead
 from swarm.task import Task
 from swarm.tree import Tree
 from swarm.validation import Invalid, Scope, Valid, validate
@@ -219,10 +219,10 @@ class Peer:
     def claim(self, ideas: Sequence[Idea]) -> None:
         """Not simulated, for the same reason."""
 
-    def paces(self) -> Sequence[Pace]:
+    def leads(self) -> Sequence[Lead]:
         return ()
 
-    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+    def lead(self, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
         """Nobody is trusted here, so nobody would hear it."""
 
     def anchors(self) -> frozenset[PeerId]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from experiments.proposers import KnownWin, Situation
 from experiments.proposers.llm_answer import IDEA_FAMILIES, MAX_EDITS
 from experiments.proposers.llm_pending import MAX_LOG, Failure
+from experiments.run import allowed
 from experiments.task_folder import LoadedTask
 from swarm.diff import DiffError, make_diff
 from swarm.findings import Finding
@@ -178,8 +179,8 @@ def _task(situation: Situation, around: Surroundings) -> str:
         [
             f"Task {task.name}: {task.metric.name} in {task.metric.unit}, {aim} is better; a "
             f"difference under {task.min_effect:g} is none.",
-            f"A run has {budget} and {task.budget.compute_cap:g} times the baseline's CPU time."
-            f"{score}",
+            f"A run has {budget} and {allowed(task.budget.compute_cap):g} times the baseline's "
+            f"CPU time.{score}",
             f"Hardware: {plain(around.hardware)}.",
         ]
     )

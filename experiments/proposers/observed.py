@@ -22,7 +22,7 @@ from experiments.proposers.additive import Observation
 from experiments.proposers.results import is_close
 from swarm.records import Pair, PeerId, RecordId, TreeHash
 from swarm.seen import SeenTrial, cost
-from swarm.stopping import FAR_MARGIN
+from swarm.stopping import LEADER_MARGIN
 from swarm.turning import settings_of
 
 STRANGERS_DOUBT = 2.0
@@ -69,7 +69,9 @@ def _costs(
             front = min(front, found) if is_close(situation, seen) else front
             yield seen, found
         elif _was_stopped(seen):
-            least = min(least, front + FAR_MARGIN * abs(front)) if math.isfinite(front) else least
+            least = (
+                min(least, front + LEADER_MARGIN * abs(front)) if math.isfinite(front) else least
+            )
             if math.isfinite(least):
                 yield seen, least
         elif trial.outcome != "dropped":

@@ -105,7 +105,7 @@ def test_a_node_that_is_well_has_nothing_to_fix() -> None:
     [
         ("/ip4/0.0.0.0/tcp/0", "ok", "from the local network at most", "not listened on"),
         ("/ip6/::/tcp/0", "ok", "from the same cable at most", "from the same cable"),
-        ("/ip4/127.0.0.1/tcp/0", "note", "listens on none of them", "not listened on"),
+        ("/ip4/127.0.0.1/tcp/0", "note", "listens on none of their kind", "not listened on"),
     ],
 )
 def test_an_address_that_is_not_listened_on_cannot_be_dialled(

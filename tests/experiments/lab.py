@@ -18,10 +18,10 @@ from swarm.cid import cid_of
 from swarm.diff import make_diff
 from swarm.envelope import seal
 from swarm.lineage import resolve_tree
-from swarm.records import Environment, Pair, PeerId, Record, RecordId, TreeHash, Win, encode
+from swarm.records import Environment, Pair, PeerId, Record, RecordId, Win, encode
 from swarm.seen import SeenTrial
 from swarm.settings_block import Scalar, write_settings
-from swarm.signals import Claim, Idea, Pace
+from swarm.signals import Claim, Idea, Lead
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.validation import Scope, validate
@@ -50,8 +50,8 @@ class Lab:
     seen: list[SeenTrial] = field(default_factory=list[SeenTrial])
     heard: list[Claim] = field(default_factory=list[Claim])
     claimed: list[tuple[Idea, ...]] = field(default_factory=list[tuple[Idea, ...]])
-    heard_paces: list[Pace] = field(default_factory=list[Pace])
-    told_paces: list[tuple[object, ...]] = field(default_factory=list[tuple[object, ...]])
+    heard_leads: list[Lead] = field(default_factory=list[Lead])
+    told_leads: list[tuple[object, ...]] = field(default_factory=list[tuple[object, ...]])
 
     @property
     def identity(self) -> Identity:
@@ -84,11 +84,11 @@ class Lab:
     def claim(self, ideas: Sequence[Idea]) -> None:
         self.claimed.append(tuple(ideas))
 
-    def paces(self) -> Sequence[Pace]:
-        return self.heard_paces
+    def leads(self) -> Sequence[Lead]:
+        return self.heard_leads
 
-    def pace(self, code: TreeHash, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
-        self.told_paces.append((code, value_nano, tuple(curve)))
+    def lead(self, value_nano: int, curve: Sequence[tuple[int, int]]) -> None:
+        self.told_leads.append((value_nano, tuple(curve)))
 
     def anchors(self) -> frozenset[PeerId]:
         return frozenset({self.identity.peer_id})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from experiments.proposers import Champion, hypothesis
 from experiments.proposers.follow import FollowProposer
 from experiments.proposers.knobs import KnobProposer
 from experiments.proposers.simplify import SimplifyProposer
+from experiments.run import SPARE, allowed
+from experiments.runner import Runner, RunRequest, RunResult
 from experiments.worth import SLEEP, Worth
 from swarm.hypothesis import Hypothesis
 from swarm.records import Pair, PeerId, Trial
@@ -64,6 +67,34 @@ async def test_a_find_is_proven_by_a_friend_with_one_pair_and_adopted_without_a_
     finder.hear(win)
     (later,) = await place.research([KnobProposer()], {"learning_rate"}, 1)
     assert later.base == next(iter(finder.wins)), "it builds on what it had measured already"
+
+
+async def test_a_new_idea_leaves_some_of_the_compute_cap_and_who_follows_has_it_all(
+    place: Place,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, asked = Runner.run, list[RunRequest]()
+
+    async def noting(runner: Runner, request: RunRequest, *rest: Any) -> RunResult:
+        asked.append(request)
+        return await run(runner, request, *rest)
+
+    monkeypatch.setattr(Runner, "run", noting)
+    task = place.loaded.task
+    finder = Friendly(task, seed=1, friends=frozenset({"x"}))
+    place.lab, place.seed = finder, 1
+    (find,) = await place.research([KnobProposer()], {"norm"}, 1)
+    assert {each.spare for each in asked if each.tree_hash == find.tree} == {SPARE}
+    assert {each.spare for each in asked if each.tree_hash == find.base_tree} == {0.0}
+
+    asked.clear()
+    friend = Friendly(task, seed=2, friends=frozenset({finder.identity.peer_id}))
+    friend.seen.append(told(finder, find))
+    place.lab, place.seed = friend, 2
+    await place.research([FollowProposer()], {"fold"}, 1)
+    assert {each.spare for each in asked if each.tree_hash == find.tree} == {0.0}
+    assert allowed(3.0) == pytest.approx(2.7) and allowed(3.0, 0.0) == 3.0
+    assert allowed(1.1) > 1.0, "what costs what the baseline does always fits"
 
 
 async def test_only_friends_are_followed(place: Place) -> None:  # noqa: F811

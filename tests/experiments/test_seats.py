@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import pytest
 import trio
 import trio.testing
 
@@ -124,6 +125,10 @@ async def test_both_arms_of_a_pair_are_computed_alike(tmp_path: Path) -> None:
         for seed in range(20):
             for arm in (base, candidate):
                 await runner.run(replace(arm, seed=seed))
+        assert harness.caps == {"S0": 3.0, "F0": 4.5, "F1": 4.5}
+        for seed in range(20, 30):
+            await runner.run(replace(candidate, seed=seed, spare=0.15))
+        assert harness.caps == pytest.approx({"S0": 2.7, "F0": 4.05, "F1": 4.05})
     used = Counter[str]()
     for seed in range(20):
         first = harness.sat[base.tree_hash, seed]
@@ -132,7 +137,6 @@ async def test_both_arms_of_a_pair_are_computed_alike(tmp_path: Path) -> None:
         assert (first.card == "S0") == (second.card == "S0")
         used[first.card] += 1
     assert used["S0"] == 4 and used["F0"] + used["F1"] == 16
-    assert harness.caps == {"S0": 3.0, "F0": 4.5, "F1": 4.5}
     runs.close()
 
 

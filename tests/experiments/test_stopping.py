@@ -8,13 +8,13 @@ from pathlib import Path
 from experiments.measure import Measured, measure
 from experiments.run import RunRequest, RunResult, RunStatus
 from experiments.runner import Runner
-from experiments.stopping import MOST_LOSS, Stop, Stopping
+from experiments.stopping import Stop, Stopping
 from experiments.task_folder import load_task
 from gossip.identity import new_identity
 from swarm.records import PeerId
 from swarm.settings_block import Scalar
-from swarm.signals import Pace
-from swarm.stopping import FAR_MARGIN, MARGIN, POINTS, code_of, raised
+from swarm.signals import Lead
+from swarm.stopping import LEADER_MARGIN, MARGIN, POINTS, raised
 from swarm.tree import Tree, tree_hash
 from swarm.turning import turned
 from tests.experiments.lab import Lab
@@ -96,14 +96,15 @@ async def test_a_run_is_held_against_the_best_this_node_has_made(tmp_path: Path)
     """On a base that is far behind what is known, too; the lower of both is what counts."""
     async with open_tiny(tmp_path) as runner:
         best, slow = await runner.run(request(good())), await runner.run(request(SLOW))
-    stopping = Stopping(load_tiny().task, Lab(QUICK), enabled=True, uniform=lambda: 0.5)
+    task = replace(load_tiny().task, baseline=tree(SLOW))
+    stopping = Stopping(task, Lab(QUICK), enabled=True, uniform=lambda: 0.5)
     before = stopping.of(tree(SLOW), tree(SLOW))
     worse = replace(slow, value_nano=(best.value_nano or 0) + 1)
     stopping.saw(tree(SLOW), [worse, best, worse])
     after = stopping.of(tree(SLOW), tree(SLOW))
     poor = tuple((tokens, 2 * loss) for tokens, loss in slow.curve)
     assert before.reference(poor) == raised(poor, MARGIN)
-    assert after.reference(poor) == raised(best.curve, FAR_MARGIN)
+    assert after.reference(poor) == raised(best.curve, LEADER_MARGIN)
     assert after.reference(best.curve) == raised(best.curve, MARGIN)
 
 
@@ -121,9 +122,9 @@ class Befriended(Lab):
         return super().anchors() | {FRIEND}
 
 
-def pace(author: PeerId, tree: Tree, value_nano: int, loss: float) -> Pace:
+def lead(author: PeerId, value_nano: int, loss: float) -> Lead:
     curve = ((4096, 3 * 10**9), (8192, round(loss * 1e9)))
-    return Pace(author, QUICK.topic, QUICK.id, 0, code_of(tree), value_nano, curve)
+    return Lead(author, QUICK.topic, QUICK.id, 0, value_nano, curve)
 
 
 def finished(value_nano: int, curve: tuple[tuple[int, float], ...] = CURVE) -> RunResult:
@@ -132,40 +133,46 @@ def finished(value_nano: int, curve: tuple[tuple[int, float], ...] = CURVE) -> R
 
 
 async def test_a_run_is_held_against_the_best_that_a_friend_has_made() -> None:
-    """Not against a stranger's, which may be made up, nor against one of other code."""
+    """Not against a stranger's, which may be made up."""
     lab, poor = Befriended(QUICK), ((4096, 9.0), (8192, 9.0))
-    other_code = {path: source + b"\n" for path, source in QUICK.baseline.items()}
-    lab.heard_paces = [
-        pace(FRIEND, CANDIDATE, 2_000_000_000, 1.5),
-        pace(STRANGER, CANDIDATE, 1, 0.001),
-        pace(FRIEND, other_code, 1, 0.001),
-    ]
+    lab.heard_leads = [lead(FRIEND, 2_000_000_000, 1.5), lead(STRANGER, 1, 0.001)]
     stopping = Stopping(QUICK, lab, enabled=True, uniform=lambda: 0.5)
     stop = stopping.of(QUICK.baseline, CANDIDATE)
-    assert stop.reference(poor) == raised(((4096, 3.0), (8192, 1.5)), FAR_MARGIN)
+    assert stop.reference(poor) == raised(((4096, 3.0), (8192, 1.5)), LEADER_MARGIN)
     stopping.saw(CANDIDATE, [finished(1_900_000_000)])
     ahead = stopping.of(QUICK.baseline, CANDIDATE)
-    assert ahead.reference(poor) == raised(CURVE, FAR_MARGIN), "its own run is better now"
+    assert ahead.reference(poor) == raised(CURVE, LEADER_MARGIN), "its own run is better now"
 
 
-async def test_friends_are_told_of_the_best_run_and_of_nothing_else() -> None:
+async def test_other_code_than_the_tasks_may_report_any_loss() -> None:
+    """So no such run leads, here or at friends', and none is held against the best."""
+    lab, other = Befriended(QUICK), {path: b"#\n" + code for path, code in CANDIDATE.items()}
+    stopping = Stopping(QUICK, lab, enabled=True, uniform=lambda: 0.5)
+    stopping.saw(other, [finished(1)])
+    assert lab.told_leads == [] and stopping.of(QUICK.baseline, CANDIDATE).leader == ()
+    stopping.saw(CANDIDATE, [finished(1)])
+    assert stopping.of(QUICK.baseline, CANDIDATE).leader != ()
+    assert stopping.of(other, other).leader == ()
+
+
+async def test_friends_are_told_of_the_best_run_as_long_as_it_is_that() -> None:
     lab = Befriended(QUICK)
     stopping = Stopping(QUICK, lab, enabled=True, uniform=lambda: 0.5)
     stopping.saw(CANDIDATE, [finished(3_000_000_000), finished(4_000_000_000)])
-    told = (code_of(CANDIDATE), 3_000_000_000, ((4096, 2_500_000_000), (8192, 2_000_000_000)))
-    assert lab.told_paces == [told]
-    lab.heard_paces = [pace(FRIEND, CANDIDATE, 1_000_000_000, 1.0)]
+    told = (3_000_000_000, ((4096, 2_500_000_000), (8192, 2_000_000_000)))
+    assert lab.told_leads == [told]
+    lab.heard_leads = [lead(FRIEND, 1_000_000_000, 1.0)]
     stopping.saw(CANDIDATE, [finished(2_000_000_000)])
-    assert lab.told_paces == [told], "a friend's is better"
-    stopping.saw(CANDIDATE, [finished(1, ((4096, 2 * MOST_LOSS), (8192, 1.0)))])
-    assert lab.told_paces == [told], "nobody would take such losses"
+    assert lab.told_leads[-1] == (2_000_000_000, ()), "a friend's is better"
+    lab.heard_leads = []
+    stopping.saw(CANDIDATE, [])
+    assert lab.told_leads[-1] == (2_000_000_000, told[1]), "the friend has left"
+    for loss in (2e6, 1e-10):
+        stopping.saw(CANDIDATE, [finished(1, ((4096, loss), (8192, 1.0)))])
+        assert lab.told_leads[-1] == (1, ()), "nobody would take such losses"
+
+
+async def test_a_node_without_friends_tells_nobody() -> None:
     alone = Lab(QUICK)
     Stopping(QUICK, alone, enabled=True, uniform=lambda: 0.5).saw(CANDIDATE, [finished(1)])
-    assert alone.told_paces == [], "nobody is there to be told"
-
-
-def test_code_is_all_of_a_tree_but_its_settings() -> None:
-    assert code_of(CANDIDATE) == code_of(QUICK.baseline)
-    longer = {path: source + b"# more\n" for path, source in CANDIDATE.items()}
-    assert code_of(longer) != code_of(CANDIDATE)
-    assert code_of({"train.py": b"no settings"}) != code_of({"train.py": b"none either"})
+    assert alone.told_leads == []

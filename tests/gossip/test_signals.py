@@ -116,17 +116,20 @@ async def test_the_best_run_is_told_once_there_is_one_and_newcomers_hear_of_it(
     async with street(2) as here:
         speaker, listener = here.nodes
         await trio.sleep(2)
-        assert listener.paces() == []
+        assert listener.leads() == []
         for loss_nano in (3, 2):
             curve = ((512, 4), (1024, loss_nano))
-            speaker.pace("0c" * 32, 7, curve)
+            speaker.lead(7, curve)
             await trio.sleep(1)
-            (pace,) = listener.paces()
-            assert (pace.code, pace.value_nano, pace.curve) == ("0c" * 32, 7, curve)
+            (lead,) = listener.leads()
+            assert (lead.value_nano, lead.curve) == (7, curve)
         late = here.settle(3)
         await trio.sleep(AGAIN_SECONDS + 1)
-        assert [each.curve for each in late.paces()] == [curve]
-        assert speaker.paces() == [] and here.refused == []
+        assert [each.curve for each in late.leads()] == [curve]
+        assert speaker.leads() == [] and here.refused == []
+        speaker.lead(7, ())
+        await trio.sleep(LIFETIME_MS / 1000 + 1)
+        assert listener.leads() == [], "another's is better by now"
 
 
 async def test_a_newcomer_hears_what_was_claimed_before(

@@ -16,7 +16,7 @@ from swarm.signals import (
     Claim,
     Idea,
     InvalidSignal,
-    Pace,
+    Lead,
     Presence,
     Signal,
     is_signal,
@@ -41,9 +41,7 @@ PRESENCE = Presence(
     running=("NORM layernorm → rmsnorm",),
 )
 
-PACE = Pace(
-    ANN.peer_id, TOPIC, TASK, NOW_MS, "0c" * 32, 2_500_000_000, ((512, 4 * 10**9), (1024, 10**9))
-)
+LEAD = Lead(ANN.peer_id, TOPIC, TASK, NOW_MS, 2_500_000_000, ((512, 4 * 10**9), (1024, 10**9)))
 
 
 def sealed(signal: Signal, author: Author = ANN) -> bytes:
@@ -57,7 +55,7 @@ def forged(signal: Signal, author: Author = ANN, **changes: object) -> bytes:
     return author.seal_payload(pack(fields))
 
 
-@pytest.mark.parametrize("signal", [CLAIM, PRESENCE, PACE, replace(CLAIM, ideas=())])
+@pytest.mark.parametrize("signal", [CLAIM, PRESENCE, LEAD, replace(CLAIM, ideas=())])
 def test_a_signal_arrives_as_it_was_sent_and_is_no_record(signal: Signal) -> None:
     data = sealed(signal)
     assert is_signal(data)
@@ -91,14 +89,13 @@ def test_a_record_is_no_signal() -> None:
         (forged(PRESENCE, nickname="\u202e"), "nickname"),
         (forged(PRESENCE, experiments=-1), "experiments"),
         (forged(PRESENCE, device="x" * MAX_SIGNAL_BYTES), "at most"),
-        (forged(PACE, code="x"), "code"),
-        (forged(PACE, value_nano=0.5), "value_nano"),
-        (forged(PACE, curve=[]), "curve"),
-        (forged(PACE, curve=[[each, 1] for each in range(1, 34)]), "signal"),
-        (forged(PACE, curve=[[1, 1], [1, 2]]), "tokens do not rise"),
-        (forged(PACE, curve=[[1, 0]]), "curve"),
-        (forged(PACE, curve=[[1, 1, 1]]), "curve"),
-        (forged(PACE, curve=[[1, 2**63]]), "curve"),
+        (forged(LEAD, value_nano=0.5), "value_nano"),
+        (forged(LEAD, curve=[]), "curve"),
+        (forged(LEAD, curve=[[each, 1] for each in range(1, 34)]), "signal"),
+        (forged(LEAD, curve=[[1, 1], [1, 2]]), "tokens do not rise"),
+        (forged(LEAD, curve=[[1, 0]]), "curve"),
+        (forged(LEAD, curve=[[1, 1, 1]]), "curve"),
+        (forged(LEAD, curve=[[1, 2**63]]), "curve"),
         (sealed(PRESENCE)[:-1], "canonical"),
         (b"", "canonical"),
     ],
@@ -133,8 +130,8 @@ class TestHeard:
         later = replace(CLAIM, created_at_ms=NOW_MS + 1000, ideas=())
         assert heard.hear(CLAIM, NOW_MS) and heard.hear(PRESENCE, NOW_MS)
         assert heard.claims(NOW_MS) == [CLAIM] and heard.presences(NOW_MS) == [PRESENCE]
-        assert heard.paces(NOW_MS) == []
-        assert heard.hear(PACE, NOW_MS) and heard.paces(NOW_MS) == [PACE]
+        assert heard.leads(NOW_MS) == []
+        assert heard.hear(LEAD, NOW_MS) and heard.leads(NOW_MS) == [LEAD]
         assert heard.hear(later, NOW_MS + 1000)
         assert not heard.hear(CLAIM, NOW_MS + 2000), "an older one that comes late"
         assert heard.claims(NOW_MS + 2000) == [later]
