@@ -117,7 +117,9 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: i
         "random": lambda: random_search(training, tokens, seed),
     }
     if name in lone:
-        return measured(training, lone[name]()) | spent(tokens)
+        alone = lone[name]()
+        repeated = {"duplicates": round(alone.repeated / max(1, alone.experiments), 4)}
+        return measured(training, alone) | spent(tokens) | repeated
     ended = groups[name]()
     if (name, seed) == ("swarm", 0):
         draw(ended.board.wins, RESULTS / "lineage.png")

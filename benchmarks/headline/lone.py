@@ -17,6 +17,7 @@ from experiments.run import RunRequest
 from swarm.bounds import same
 from swarm.grade import grade
 from swarm.knob import Knob
+from swarm.records import TreeHash
 from swarm.settings_block import Scalar
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
@@ -34,6 +35,7 @@ class Found:
         best: The tree it calls best.
         said: What it says that tree is worth.
         experiments: Ideas it tried.
+        repeated: Of these, how many it had tried before.
         kept: Every tree that was once its best, the first first.
         reached: Tokens spent and the value it believed in, at each step down.
     """
@@ -41,6 +43,7 @@ class Found:
     best: Tree
     said: float
     experiments: int = 0
+    repeated: int = 0
     kept: list[Tree] = field(default_factory=list[Tree])
     reached: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
 
@@ -52,6 +55,7 @@ class Tries:
         self._training = training
         self._tokens = tokens
         self._baseline = tree_hash(training.loaded.task.baseline)
+        self._tried = set[TreeHash]()
         self.found = Found(training.loaded.task.baseline, float("inf"))
 
     @property
@@ -65,6 +69,8 @@ class Tries:
         result = self._training.run(request)
         self._tokens.pay(request, trained_on(result, self._training.budget_tokens), self._baseline)
         self.found.experiments += 1
+        self.found.repeated += request.tree_hash in self._tried
+        self._tried.add(request.tree_hash)
         value = None if result.value_nano is None else result.value_nano / 1e9
         if value is not None and value < self.found.said:
             self.found.best, self.found.said = tree, value

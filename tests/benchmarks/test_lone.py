@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.headline.lone import plain_loop
+from benchmarks.headline.lone import Tries, plain_loop
 from benchmarks.headline.training import Tokens
 from benchmarks.tabular.stand_in import ROWS, StandIn, read_rows
 from experiments.run import RunRequest, RunResult
-from swarm.turning import settings_of
+from swarm.turning import settings_of, turned
 
 WORKERS, ROUNDS = 5, 4
 
@@ -44,3 +44,11 @@ def test_a_round_is_asked_before_any_of_it_is_known(watched: Watched) -> None:
         for settings, _ in watched.seen[start : start + WORKERS]:
             assert sum(settings[name] != value for name, value in best.items()) == 1
     assert found.said == min(value for _, value in watched.seen) / 1e9
+
+
+def test_what_was_tried_before_is_counted(watched: Watched) -> None:
+    baseline, ten = watched.loaded.task.baseline, Tokens(10 * watched.budget_tokens)
+    tries = Tries(watched, ten)
+    for seed, changes in enumerate(({}, {"WIDTH": 64}, {}, {})):
+        tries.run(turned(baseline, changes), seed)
+    assert (tries.found.experiments, tries.found.repeated) == (4, 2), "on whatever seed"
