@@ -23,11 +23,13 @@ from typing import Any, cast
 import trio
 
 import node as node_module
+from cli.garbage import leave_out_what_is_there, look_seldom
 from cli.logs import log_event, log_to
 from gossip.home import open_home
 from gossip.identity import load_or_create
 from gossip.journal import Journal
 from node import Node, chosen
+from swarm import events
 from swarm.settings import NetworkSettings, NodeSettings, Settings, WatchSettings
 from swarm.validation import Valid
 from tests.processes import TOY
@@ -126,6 +128,12 @@ class CommandedNode(Node):
         }
 
 
+def _report(event: events.Event) -> None:
+    log_event(event)
+    if isinstance(event, events.Listening):
+        leave_out_what_is_there()
+
+
 async def serve(settings: Settings, root: Path) -> None:
     """`node.serve`, for a node that takes commands."""
     home = open_home(root)
@@ -139,7 +147,7 @@ async def serve(settings: Settings, root: Path) -> None:
             Journal.open(path, read_only=True) as watched,
         ):
             node = CommandedNode(
-                settings, home, topic, loaded, identity, journal, reading, watched, log_event
+                settings, home, topic, loaded, identity, journal, reading, watched, _report
             )
             node.obey()
             await node.live()
@@ -166,6 +174,7 @@ def main() -> None:
         ),
         watch=WatchSettings(api="off"),
     )
+    look_seldom()
     trio.run(partial(serve, settings, given.home))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import shlex
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from cli.failures import CommandError, is_explained
+from cli.garbage import leave_out_what_is_there, look_seldom
 from cli.hints import program
 from cli.settings_file import load_settings
 from experiments.task_folder import load_task
@@ -29,13 +29,6 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.1
 TAIL_BYTES = 4096
 OUTPUT_BYTES = 4 * 1024 * 1024
-GARBAGE_AT = (10_000, 5, 5)
-"""
-After how many new objects, and how many looks at those, Python looks for dead cycles.
-
-As it comes it looks after 700 and, while a board grows, ten times through all that a
-node holds: a sixth of a newcomer's time, and a stop of a fifth of a second each.
-"""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -80,7 +73,7 @@ def run(settings: Settings, home: Home) -> None:
     from cli.logs import log_event, log_failure, log_to
     from node import serve
 
-    gc.set_threshold(*GARBAGE_AT)
+    look_seldom()
     log_to(home.log)
     with NodeConsole() as console:
 
@@ -89,6 +82,8 @@ def run(settings: Settings, home: Home) -> None:
                 console.report(event)
             log_event(event)
             _start_over(_output(home))
+            if isinstance(event, events.Listening):
+                leave_out_what_is_there()
 
         try:
             trio.run(partial(serve, settings, home, report))
