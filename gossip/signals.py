@@ -144,10 +144,10 @@ class Signals:
     async def _tell_again(self, kind: type[Signal]) -> None:
         while True:
             await self._due(self._changed[kind])
-            signal = self._saying.get(kind)
-            if signal is None or (signal == self._nothing and not self._changed[kind].is_set()):
-                continue
+            signal, news = self._saying.get(kind), self._changed[kind].is_set()
             self._changed[kind] = trio.Event()
+            if signal is None or (signal == self._nothing and not news):
+                continue
             await self._tell(replace(signal, created_at_ms=self._now_ms()))
             await trio.sleep(GAP_SECONDS)
 

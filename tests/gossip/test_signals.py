@@ -130,6 +130,10 @@ async def test_the_best_run_is_told_once_there_is_one_and_newcomers_hear_of_it(
         speaker.lead(7, ())
         await trio.sleep(LIFETIME_MS / 1000 + 1)
         assert listener.leads() == [], "another's is better by now"
+        speaker.lead(8, curve)
+        speaker.lead(8, ())
+        await trio.sleep(1)
+        assert listener.leads() == [], "it was taken back before it was told"
 
 
 async def test_a_newcomer_hears_what_was_claimed_before(
