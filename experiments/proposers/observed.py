@@ -69,9 +69,8 @@ def _costs(
             front = min(front, found) if is_close(situation, seen) else front
             yield seen, found
         elif _was_stopped(seen):
-            least = (
-                min(least, front + LEADER_MARGIN * abs(front)) if math.isfinite(front) else least
-            )
+            if is_close(situation, seen):
+                least = min(least, front + LEADER_MARGIN * abs(front))
             if math.isfinite(least):
                 yield seen, least
         elif trial.outcome != "dropped":

@@ -11,6 +11,7 @@ from experiments.proposers.additive import Observation
 from experiments.proposers.observed import STRANGERS_DOUBT, observations
 from swarm.records import Pair
 from swarm.seen import SeenTrial
+from swarm.stopping import LEADER_MARGIN
 from tests.experiments.test_combining import place, told
 
 TURN, OTHER = {"WIDTH": 16}, {"WIDTH": 32}
@@ -66,3 +67,13 @@ def test_what_was_stopped_cost_more_than_its_authors_best_by_then() -> None:
     early = ended(told("own", 9.0, OTHER), "no_gain", at_ms=0)
     assert [each.cost for each in measured(best, early) if each.stopped] == pytest.approx([5.5])
     assert not measured(ended(told("own", 9.0, OTHER), "no_gain")), "more than what?"
+
+
+def test_friends_stop_what_is_far_behind_the_best_of_all() -> None:
+    """Also where their own best is poor; of a stranger's run that says nothing."""
+    best = told("own", 3.0, TURN)
+    friends, strangers = (
+        ended(told(author, 9.0, OTHER), "no_gain", at_ms=2) for author in ("friend", "stranger")
+    )
+    assert costs(measured(best, friends), 32) == pytest.approx([3.0 * (1 + LEADER_MARGIN)])
+    assert costs(measured(best, strangers), 32) == pytest.approx([5.5])
