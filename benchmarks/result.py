@@ -22,7 +22,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 Figure = int | float | str | bool | None | list["Figure"] | dict[str, "Figure"]
 
 
-def write_result(name: str, figures: Mapping[str, Figure], folder: Path = RESULTS) -> Path:
+def write_result(
+    name: str, figures: Mapping[str, Figure], folder: Path = RESULTS, command: str = ""
+) -> Path:
     """
     Write `NAME.json` and print it.
 
@@ -31,13 +33,14 @@ def write_result(name: str, figures: Mapping[str, Figure], folder: Path = RESULT
         figures: What was measured, units in the names; ratios where a timing on a
             busy machine would say little.
         folder: Where to write.
+        command: What gives it, where that is not `make bench`.
 
     Returns:
         The file written.
     """
     result = {
         "name": name,
-        "command": f"make bench ARGS={name}",
+        "command": command or f"make bench ARGS={name}",
         "commit": commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
