@@ -49,6 +49,6 @@ def test_a_round_is_asked_before_any_of_it_is_known(watched: Watched) -> None:
 def test_what_was_tried_before_is_counted(watched: Watched) -> None:
     baseline, ten = watched.loaded.task.baseline, Tokens(10 * watched.budget_tokens)
     tries = Tries(watched, ten)
-    for seed, changes in enumerate(({}, {"WIDTH": 64}, {}, {})):
+    for seed, changes in enumerate(({}, {"WIDTH": 16}, {}, {})):
         tries.run(turned(baseline, changes), seed)
     assert (tries.found.experiments, tries.found.repeated) == (4, 2), "on whatever seed"
