@@ -100,7 +100,6 @@ class Lead:
 
 
 Signal = Claim | Presence | Lead
-_KINDS: Mapping[type[Signal], str] = {Claim: "claim", Presence: "presence", Lead: "lead"}
 
 
 def seal_signal(signal: Signal, sign: Callable[[bytes], bytes], public_key: bytes) -> bytes:
@@ -158,13 +157,10 @@ def _decode(payload: bytes) -> Signal:
     kind, version = fields.get("kind"), fields.get("version")
     if type(version) is not int or version != SCHEMA_VERSION:
         raise RecordError(f"version: this node reads signals of version {SCHEMA_VERSION}")
-    if kind == "claim":
-        return _claim(Fields(fields, _CLAIM_NAMES, ""))
-    if kind == "presence":
-        return _presence(Fields(fields, _PRESENCE_NAMES, ""))
-    if kind == "lead":
-        return _lead(Fields(fields, _LEAD_NAMES, ""))
-    raise RecordError(f"kind: expected one of {', '.join(_KINDS.values())}")
+    if not isinstance(kind, str) or kind not in _READERS:
+        raise RecordError(f"kind: expected one of {', '.join(_READERS)}")
+    names, read = _READERS[kind]
+    return read(Fields(fields, names, ""))
 
 
 def _map(payload: bytes) -> dict[str, object]:
@@ -228,7 +224,10 @@ def _lead(fields: Fields) -> Lead:
     )
 
 
-_CLAIM_NAMES = names_of(Claim, "kind", "version")
-_PRESENCE_NAMES = names_of(Presence, "kind", "version")
-_LEAD_NAMES = names_of(Lead, "kind", "version")
+_KINDS: Mapping[type[Signal], str] = {Claim: "claim", Presence: "presence", Lead: "lead"}
+_READERS: Mapping[str, tuple[tuple[str, ...], Callable[[Fields], Signal]]] = {
+    "claim": (names_of(Claim, "kind", "version"), _claim),
+    "presence": (names_of(Presence, "kind", "version"), _presence),
+    "lead": (names_of(Lead, "kind", "version"), _lead),
+}
 _IDEA_NAMES = names_of(Idea)
