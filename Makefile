@@ -1,6 +1,6 @@
 # make start                      install what is missing, then run a node
 # make start ARGS="--task quick"  pass arguments on
-# make test                       run the tests       ARGS=tests/swarm for some
+# make test                       run the tests, two files at a time; ARGS=tests/swarm for some
 # make lint                       style and types
 # make bench                      measure speed       ARGS=NAME for one
 
@@ -12,7 +12,7 @@ start:
 
 test:
 	@sh cli/install.sh dev
-	@.venv/bin/python -m pytest --reruns 1 -rfER $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --reruns 1 -rfER $(ARGS)
 
 lint:
 	@sh cli/install.sh dev
