@@ -7,6 +7,7 @@ announces more than allowed, or takes longer, is cut off.
 
 Law: at most `AT_ONCE` answers are worked out at a time; a peer has at most `PER_PEER`
 calls here, and more are refused. Who is slow to ask or to read holds nobody else up.
+Who asks what no honest peer does is told on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from typing import Protocol
 
 import trio
 
-from gossip.transport import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, PeerId, Responder
+from gossip.transport import (
+    MAX_REQUEST_BYTES,
+    MAX_RESPONSE_BYTES,
+    CallError,
+    PeerId,
+    QuestionError,
+    Responder,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -98,32 +106,37 @@ class Desk:
         self._busy: Counter[PeerId] = Counter()
         self._at_work = trio.CapacityLimiter(AT_ONCE)
 
-    async def answer(self, stream: Duplex, peer: PeerId) -> None:
+    async def answer(self, stream: Duplex, peer: PeerId) -> bool:
         """
         Answer one call within `ANSWER_S`, or reset its stream.
 
         A responder that fails costs this call and is logged.
+
+        Returns:
+            Whether an honest peer may have asked that.
         """
         if self._busy[peer] >= PER_PEER:
             await stream.reset()
-            return
+            return True
         self._busy[peer] += 1
+        fair = True
         try:
             with trio.move_on_after(ANSWER_S) as deadline:
-                await self._answer(stream, peer)
+                fair = await self._answer(stream, peer)
             if deadline.cancelled_caught:
                 await stream.reset()
         finally:
             self._busy[peer] -= 1
             if not self._busy[peer]:
                 del self._busy[peer]
+        return fair
 
-    async def _answer(self, stream: Duplex, peer: PeerId) -> None:
+    async def _answer(self, stream: Duplex, peer: PeerId) -> bool:
         try:
             with trio.fail_after(ASK_S):
                 request = await read_frame(stream, MAX_REQUEST_BYTES)
             if self.responder is None:
-                raise FrameError("nobody answers calls here yet")
+                raise CallError("nobody answers calls here yet")
             async with self._at_work:
                 answer = await self.responder(peer, request)
             await write_frame(stream, answer)
@@ -131,3 +144,5 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - the containment point for one call
             _log.info("a call from %s failed: %r", peer, error)
             await stream.reset()
+            return not isinstance(error, FrameError | QuestionError)
+        return True

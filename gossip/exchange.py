@@ -26,7 +26,7 @@ from gossip.desks import PEERS, Desks
 from gossip.discovery import Heard, by_peer
 from gossip.elsewhere import from_here
 from gossip.peer_book import PeerBook
-from gossip.transport import CallError, PeerId
+from gossip.transport import CallError, PeerId, QuestionError
 from swarm.canonical import CanonicalError, pack, unpack
 
 TOLD = 16
@@ -75,12 +75,12 @@ class Exchange:
         Where this node and some that it has met can be dialled.
 
         Raises:
-            CallError: The peer has only just been answered.
+            QuestionError: The peer has only just been answered.
         """
         await trio.lowlevel.checkpoint()
         now_s = trio.current_time()
         if now_s < self._answered.get(peer, -ANSWER_AGAIN_S) + ANSWER_AGAIN_S:
-            raise CallError(f"{peer} asks for peers again and again")
+            raise QuestionError(f"{peer} asks for peers again and again")
         self._answered[peer] = now_s
         self._answered.move_to_end(peer)
         while len(self._answered) > REMEMBERED:

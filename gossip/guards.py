@@ -124,7 +124,7 @@ class GuardedPubsub(Pubsub):
         except Exception as error:  # noqa: BLE001 - the containment point for messages
             _log.debug("dropped a message from %s: %r", msg_forwarder, error)
         if not self.seen_messages.has(message_id):
-            self._note_fault(msg_forwarder)
+            self.note_fault(msg_forwarder)
         await trio.lowlevel.checkpoint()
 
     async def continuously_read_stream(self, stream: INetStream) -> None:
@@ -145,7 +145,7 @@ class GuardedPubsub(Pubsub):
             _log.info("closed the gossip stream of %s: %r", peer, error)
             await _reset(stream)
             self._handle_dead_peer(peer)
-            self._note_fault(peer)
+            self.note_fault(peer)
 
     async def _read_rpcs(self, stream: INetStream, peer: ID) -> None:
         frames = Frames(stream, MAX_RPC_BYTES)
@@ -162,7 +162,7 @@ class GuardedPubsub(Pubsub):
         rpc.ParseFromString(data)
         self._pace.received(peer, len(data), len(rpc.publish))
         if not fast.consume_record(rpc, self.host, peer):
-            self._note_fault(peer)
+            self.note_fault(peer)
             return
         for message in rpc.publish:
             if self._topic in message.topicIDs:
@@ -185,7 +185,7 @@ class GuardedPubsub(Pubsub):
             _log.debug("sending to %s ended: %r", peer_id, error)
             self._handle_dead_peer(peer_id)
 
-    def _note_fault(self, peer: ID) -> None:
+    def note_fault(self, peer: ID) -> None:
         """Count what no honest peer sends; one that does it again and again is let go."""
         if self._faults.take(peer) or self._is_expelled(peer):
             return

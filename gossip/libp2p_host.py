@@ -84,7 +84,8 @@ class Stream(Protocol):
         ...
 
 
-Answer = Callable[[Stream, PeerId], Awaitable[None]]
+Answer = Callable[[Stream, PeerId], Awaitable[bool]]
+"""Answers a call; whether an honest peer may have asked that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ async def open_network(
         arrived=arrived,
     )
     for protocol, answer in ({CALL_PROTOCOL: hooks.answer} | dict(hooks.answer_more)).items():
-        host.set_stream_handler(TProtocol(protocol), _answering(answer))
+        host.set_stream_handler(TProtocol(protocol), _answering(answer, pubsub))
     answer_dial_backs(host, hooks.dial_backs)
     ends = Circuits(host, hooks.place)
     if circuits is not None:
@@ -316,9 +317,11 @@ async def _close_listeners(host: IHost) -> None:
             await listener.close()
 
 
-def _answering(answer: Answer) -> Callable[[INetStream], Awaitable[None]]:
+def _answering(answer: Answer, pubsub: GuardedPubsub) -> Callable[[INetStream], Awaitable[None]]:
     async def handle(stream: INetStream) -> None:
-        await answer(cast(Stream, stream), str(stream.muxed_conn.peer_id))
+        peer = stream.muxed_conn.peer_id
+        if not await answer(cast(Stream, stream), str(peer)):
+            pubsub.note_fault(peer)
 
     return handle
 

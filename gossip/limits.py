@@ -50,7 +50,7 @@ class Limits:
         data: Bytes of gossip that a peer sends, as above.
         waste: Good messages above the shares in `gossip.relay` that a peer passes on; of
             one that sends more each counts for many.
-        faults: Messages that no honest peer passes on; who sends more is expelled.
+        faults: Messages and questions that no honest peer sends; who sends more is expelled.
         dials: Of ours at once.
     """
 

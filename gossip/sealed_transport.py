@@ -32,6 +32,7 @@ from gossip.transport import (
     CallError,
     PeerEvent,
     PeerId,
+    QuestionError,
     Received,
     Responder,
     Transport,
@@ -44,7 +45,7 @@ GREET_S = 10.0
 GREET_AGAIN_S = 60.0
 
 
-class NotAMemberError(Exception):
+class NotAMemberError(QuestionError):
     """A question that nobody who holds the current key asked."""
 
 

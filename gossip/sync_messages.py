@@ -13,7 +13,12 @@ from itertools import pairwise
 from typing import cast
 
 from gossip.ranges import END, FINGERPRINT_BYTES, KEY_BYTES, Part, Range
-from gossip.transport import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES
+from gossip.transport import (
+    MAX_MESSAGE_BYTES,
+    MAX_REQUEST_BYTES,
+    MAX_RESPONSE_BYTES,
+    QuestionError,
+)
 from swarm.canonical import CanonicalError, pack, unpack
 
 MAX_SCOPE_CHARS = 256
@@ -27,7 +32,7 @@ MAX_FETCH_BYTES = 2 * 1024 * 1024
 MAX_COUNT = 2**40
 
 
-class SyncError(Exception):
+class SyncError(QuestionError):
     """The partner said something that is not sync, or not of our scope."""
 
 

@@ -42,6 +42,10 @@ class CallError(TransportError):
     """A call to a peer got no good answer: gone, too slow, too large or refused."""
 
 
+class QuestionError(Exception):
+    """A question that cannot be read or is not for us: its asker is to blame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A gossip message. ``sender`` is the peer that published it, its signature checked."""

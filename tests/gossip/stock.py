@@ -94,8 +94,9 @@ async def _close_listeners(host: IHost) -> None:
             await listener.close()
 
 
-async def _no_answer(stream: Stream, peer: str) -> None:
+async def _no_answer(stream: Stream, peer: str) -> bool:
     await stream.reset()
+    return True
 
 
 def quiet_hooks() -> Hooks:

@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from gossip.calls import ANSWER_S, AT_ONCE, PER_PEER, Desk, FrameError, ask, read_frame
+from gossip.sync_messages import SyncError
 from gossip.transport import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, PeerId
 
 
@@ -66,10 +67,23 @@ async def test_an_answer_comes_back() -> None:
 async def test_what_is_no_frame_gets_no_answer(sent: bytes) -> None:
     desk, (mine, theirs) = Desk(), wires()
     desk.responder = echo
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(desk.answer, theirs, "caller")
-        await mine.write(sent)
-        await mine.close()
+    await mine.write(sent)
+    await mine.close()
+    assert not await desk.answer(theirs, "caller"), "its sender is to blame"
+    assert theirs.was_reset
+
+
+@pytest.mark.parametrize(
+    ("error", "blamed"), [(SyncError("no question"), True), (OSError("disk full"), False)]
+)
+async def test_who_asks_is_to_blame_for_the_question_only(error: Exception, blamed: bool) -> None:
+    async def fail(peer: PeerId, request: bytes) -> bytes:
+        raise error
+
+    desk, (mine, theirs) = Desk(), wires()
+    desk.responder = fail
+    await mine.write(b"\x00\x00\x00\x01?")
+    assert await desk.answer(theirs, "caller") is not blamed
     assert theirs.was_reset
 
 

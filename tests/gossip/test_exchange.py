@@ -14,7 +14,7 @@ from gossip.exchange import ADDRS_TOLD, LATELY_MS, TOLD, Exchange, read_answer
 from gossip.identity import new_identity
 from gossip.libp2p_transport import open_libp2p_transport
 from gossip.peer_book import PeerBook
-from gossip.transport import CallError
+from gossip.transport import CallError, QuestionError
 from swarm.canonical import pack
 from tests.gossip.waiting import noted, until
 
@@ -47,7 +47,7 @@ async def test_a_newcomer_hears_of_those_whom_its_first_peer_has_met(tmp_path: P
         nursery.start_soon(Exchange(newcomer, empty, lambda: NOW_MS).run, noted(heard))
         await newcomer.dial(first.listen_addrs[0])
         await until(lambda: bool(heard), 60)
-        with pytest.raises(CallError, match="again and again"):
+        with pytest.raises(QuestionError, match="again and again"):
             await desk.answer(newcomer.peer_id, b"")
         nursery.cancel_scope.cancel()
     assert len(heard[peer(1)]) == ADDRS_TOLD

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any, cast
 
 import trio
 from libp2p.abc import IHost
 
+from gossip.calls import Desk
 from gossip.libp2p_host import CALL_PROTOCOL
 from gossip.limits import Limits
 from gossip.meters import Allowance
+from gossip.sync_answers import Answers
 from tests.gossip.stock import (
     Node,
     attacker,
@@ -65,6 +68,20 @@ async def test_who_sends_junk_is_thrown_out_and_who_repeats_old_news_is_not() ->
         await until(lambda: b"old 39" in judged)
         assert old.get_id() in node.host.get_connected_peers()
         assert len([data for data in judged if data.startswith(b"junk")]) <= 10
+        assert await serves(node)
+
+
+async def test_who_asks_what_is_no_question_is_thrown_out() -> None:
+    desk = Desk()
+    desk.responder = Answers(cast(Any, None), "scope", ("win",), cast(Any, None)).answer
+    hooks = replace(quiet_hooks(), answer=desk.answer)
+    async with guarded_node(hooks, FEW) as node, attacker() as eve:
+        with suppress(Exception):
+            peer = await connect(eve, node.addr)
+            for _ in range(40):
+                stream = await open_stream(eve, peer, CALL_PROTOCOL)
+                await stream.write(b"\x00\x00\x10\x00" + os.urandom(4096))
+        await until(lambda: eve.get_id() not in node.host.get_connected_peers())
         assert await serves(node)
 
 
