@@ -166,9 +166,7 @@ def _smaller(loaded: LoadedTask, folder: Path, budget_tokens: int) -> Path:
 
 async def _answer(runner: Runner, request: RunRequest, asked: Future[RunResult]) -> None:
     try:
-        whole = replace(request, against=())
-        known = runner.remembers(whole)
-        asked.set_result(await runner.run(whole if known else request))
+        asked.set_result(await runner.run(request))
     except RunnerError as error:
         asked.set_exception(error)
 
@@ -250,12 +248,17 @@ class PaidHarness:
     async def execute(
         self, work: Path, scratch: Path, request: RunRequest, caps: Caps, progress: ReportProgress
     ) -> RunResult:
-        """Run it, pay for it, and let a minute pass for each budget of tokens."""
+        """
+        Run it, pay for it, and let a minute pass for each budget of tokens.
+
+        What is stopped runs to its end all the same, so that it is known what was lost by it.
+        """
         if self._tokens.over:
             self._over()
             await trio.sleep_forever()
         budget = self._training.budget_tokens
-        result = stopped(self._training.run(request), request, budget)
+        whole = self._training.run(replace(request, against=()))
+        result = stopped(whole, request, budget)
         tokens = trained_on(result, budget)
         self._tokens.pay(request, tokens, self._baseline)
         if result.status is RunStatus.STOPPED:
