@@ -107,7 +107,8 @@ async def measure(
         seeds: Fresh for this pair of trees, at least as many as the last look needs.
         on_pair: Called after each completed pair.
         family: Of the hypothesis; in `simplify` one may win by being simpler.
-        stop: Whether a run that is clearly behind its base is stopped.
+        stop: Whether a run that is clearly behind its base is stopped; once pairs show a gain,
+            none is: what they say outweighs a curve.
         overtaken: Says why it is not worth more pairs, where that is so.
 
     Returns:
@@ -118,7 +119,8 @@ async def measure(
     measured = Measured()
     rule = Rule.of(task)
     for seed in seeds:
-        if not await _extend(measured, base, candidate, seed, code, run, stop=stop):
+        held = NEVER if _gains(measured, task) else stop
+        if not await _extend(measured, base, candidate, seed, code, run, stop=held):
             return measured
         on_pair(measured)
         why = _why_simpler(base, candidate, measured, task) if family == SIMPLIFY else None
@@ -200,6 +202,12 @@ def _is_beyond_doubt(fresh: Measured, task: Task, least: int) -> bool:
     sign = -1.0 if task.metric.direction == "minimize" else 1.0
     rule, gains = Rule.of(task), [sign * each for each in differences(fresh.pairs)]
     return len(gains) >= least and all(map(rule.is_clear, gains))
+
+
+def _gains(measured: Measured, task: Task) -> bool:
+    """Whether the pairs so far show the candidate ahead, clearly or not."""
+    sign = -1.0 if task.metric.direction == "minimize" else 1.0
+    return sign * sum(differences(measured.pairs)) > 0
 
 
 def differences(pairs: Sequence[Pair]) -> list[float]:

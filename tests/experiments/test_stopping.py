@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.measure import Measured, measure
+from experiments.measure import Measured, Run, measure
 from experiments.run import RunRequest, RunResult, RunStatus
 from experiments.runner import Runner
 from experiments.stopping import Stop, Stopping
@@ -49,19 +49,38 @@ async def test_a_run_that_is_behind_ends_and_is_not_remembered(tmp_path: Path) -
 async def test_a_stopped_experiment_is_no_gain_and_a_watched_one_goes_on(tmp_path: Path) -> None:
     """One that is watched ends as if nobody looked, but it is noted that it was behind."""
     async with open_tiny(tmp_path) as runner:
-        stopped = await measured(runner, Stop("stop", MARGIN))
+        stopped = await measured(runs_of(runner), Stop("stop", MARGIN))
         assert (stopped.outcome, stopped.pairs, stopped.behind) == ("no_gain", [], True)
         assert stopped.reason.startswith("clearly behind at ")
-        watched = await measured(runner, Stop("watch", MARGIN))
-        never = await measured(runner, Stop())
+        watched = await measured(runs_of(runner), Stop("watch", MARGIN))
+        never = await measured(runs_of(runner), Stop())
     assert (watched.behind, never.behind) == (True, False)
     assert watched.pairs and (watched.pairs, watched.outcome) == (never.pairs, never.outcome)
 
 
-async def measured(runner: Runner, stop: Stop) -> Measured:
+async def test_what_has_gained_is_not_stopped() -> None:
+    """Its second run is held against nothing, whatever its losses are."""
+    held = list[bool]()
+    candidates = [1_995_000_000, 2_010_000_000]
+
+    async def run(request: RunRequest, arm: str) -> RunResult:
+        if arm == "base":
+            return finished(2_000_000_000)
+        held.append(bool(request.against))
+        return finished(candidates[len(held) - 1])
+
+    ended = await measured(run, Stop("stop", MARGIN))
+    assert (held, len(ended.pairs)) == ([True, False], 2)
+
+
+def runs_of(runner: Runner) -> Run:
     async def run(request: RunRequest, arm: str) -> RunResult:
         return await runner.run(request)
 
+    return run
+
+
+async def measured(run: Run, stop: Stop) -> Measured:
     return await measure(
         tree(good()),
         tree(SLOW),
