@@ -40,6 +40,10 @@ class FrameError(Exception):
     """The other side sent no frame that we accept."""
 
 
+class TooLongError(FrameError):
+    """The other side announced more than any frame holds."""
+
+
 class Readable(Protocol):
     """Something that gives bytes; an empty read is its end."""
 
@@ -78,7 +82,7 @@ async def read_frame(stream: Readable, most_bytes: int) -> bytes:
     """
     size = int.from_bytes(await _exactly(stream, _LENGTH_BYTES), "big")
     if size > most_bytes:
-        raise FrameError(f"a frame of {size} bytes, at most {most_bytes} allowed")
+        raise TooLongError(f"a frame of {size} bytes, at most {most_bytes} allowed")
     return await _exactly(stream, size)
 
 
@@ -144,5 +148,5 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - the containment point for one call
             _log.info("a call from %s failed: %r", peer, error)
             await stream.reset()
-            return not isinstance(error, FrameError | QuestionError)
+            return not isinstance(error, TooLongError | QuestionError)
         return True

@@ -32,6 +32,7 @@ from libp2p.pubsub.pubsub import Pubsub, ValidationCache, ValidationResult
 from libp2p.pubsub.rpc_queue import RpcQueue
 
 from gossip import fast
+from gossip.expulsions import Expulsions
 from gossip.fast import Frames, PeerQueue
 from gossip.limits import Limits
 from gossip.meters import Meters
@@ -43,8 +44,6 @@ _log = logging.getLogger(__name__)
 
 MAX_RPC_BYTES = 1024 * 1024
 MAX_TOPICS_PER_PEER = 16
-EXPELLED_S = 60.0
-EXPELLED_AT_MOST = 4096
 
 
 class GuardedPubsub(Pubsub):
@@ -59,7 +58,7 @@ class GuardedPubsub(Pubsub):
         deliver: Takes the data and the publisher's id of each message accepted.
         message_id: The GossipSub id of a message's data.
         limits: What each peer may send.
-        arrived: Connections by address, as `guard_host` counts them.
+        expelled: Who is expelled, as `guard_host` keeps it.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class GuardedPubsub(Pubsub):
         deliver: Callable[[bytes, str], None],
         message_id: Callable[[bytes], bytes],
         limits: Limits,
-        arrived: Meters[str],
+        expelled: Expulsions,
     ) -> None:
         super().__init__(
             host,
@@ -87,9 +86,7 @@ class GuardedPubsub(Pubsub):
         self._verdict = verdict
         self._writing: WeakKeyDictionary[INetStream, trio.Lock] = WeakKeyDictionary()
         self._pace = Pace(limits)
-        self._faults: Meters[ID] = Meters(limits.faults)
-        self._arrived, self._per_expelled = arrived, limits.arrivals_per_expelled
-        self._expelled: dict[ID, float] = {}
+        self._expelled = expelled
         self.validation_cache = _NoCache()
         self.peer_queues = _Queues()
         self.set_topic_validator(topic, self._judge, is_async_validator=False)
@@ -124,7 +121,7 @@ class GuardedPubsub(Pubsub):
         except Exception as error:  # noqa: BLE001 - the containment point for messages
             _log.debug("dropped a message from %s: %r", msg_forwarder, error)
         if not self.seen_messages.has(message_id):
-            self.note_fault(msg_forwarder)
+            self._expelled.note_fault(msg_forwarder)
         await trio.lowlevel.checkpoint()
 
     async def continuously_read_stream(self, stream: INetStream) -> None:
@@ -134,9 +131,6 @@ class GuardedPubsub(Pubsub):
         A peer is read no faster than what it sent is dealt with, nor than its share.
         """
         peer = stream.muxed_conn.peer_id
-        if self._is_expelled(peer):
-            await _hang_up_on(self.host, peer)
-            return
         try:
             await self._read_rpcs(stream, peer)
         except (StreamError, IOException, RawConnError) as error:
@@ -145,24 +139,24 @@ class GuardedPubsub(Pubsub):
             _log.info("closed the gossip stream of %s: %r", peer, error)
             await _reset(stream)
             self._handle_dead_peer(peer)
-            self.note_fault(peer)
+            self._expelled.note_fault(peer)
 
     async def _read_rpcs(self, stream: INetStream, peer: ID) -> None:
         frames = Frames(stream, MAX_RPC_BYTES)
         while self.manager.is_running:
             for data in await frames.read():
                 await self._pace.settle(peer)
-                if self._is_expelled(peer):
-                    await _hang_up_on(self.host, peer)
+                if peer not in self._expelled:
+                    await self._take_rpc(peer, data)
+                if peer in self._expelled:
                     return
-                await self._take_rpc(peer, data)
 
     async def _take_rpc(self, peer: ID, data: bytes) -> None:
         rpc = rpc_pb2.RPC()
         rpc.ParseFromString(data)
         self._pace.received(peer, len(data), len(rpc.publish))
         if not fast.consume_record(rpc, self.host, peer):
-            self.note_fault(peer)
+            self._expelled.note_fault(peer)
             return
         for message in rpc.publish:
             if self._topic in message.topicIDs:
@@ -184,25 +178,6 @@ class GuardedPubsub(Pubsub):
         except Exception as error:  # noqa: BLE001 - a dying stream may fail in any way
             _log.debug("sending to %s ended: %r", peer_id, error)
             self._handle_dead_peer(peer_id)
-
-    def note_fault(self, peer: ID) -> None:
-        """Count what no honest peer sends; one that does it again and again is let go."""
-        if self._faults.take(peer) or self._is_expelled(peer):
-            return
-        _log.info("expelled %s for %.0f s: it sends what nobody would accept", peer, EXPELLED_S)
-        self._expelled[peer] = trio.current_time() + EXPELLED_S
-        while len(self._expelled) > EXPELLED_AT_MOST:
-            del self._expelled[next(iter(self._expelled))]
-        for ip in _ips_of(self.host, peer):
-            self._arrived.charge(ip, self._per_expelled)
-        if self.manager.is_running:
-            self.manager.run_task(_hang_up_on, self.host, peer)
-
-    def _is_expelled(self, peer: ID) -> bool:
-        until = self._expelled.get(peer)
-        if until is not None and trio.current_time() >= until:
-            del self._expelled[peer]
-        return peer in self._expelled
 
     async def write_msg(self, stream: INetStream, rpc_msg: rpc_pb2.RPC) -> bool:
         """
@@ -270,12 +245,13 @@ class _NoCache(ValidationCache):
         return
 
 
-def guard_host(host: IHost, limits: Limits) -> Meters[str]:
+def guard_host(host: IHost, limits: Limits) -> Expulsions:
     """
     Wrap a host's doors before it listens.
 
     - A stream handler that raises costs its stream, not the host.
     - A peer has only so many streams open, and opens only so many.
+    - A peer that is expelled is hung up on, on each connection that it makes or has.
     - An inbound slot is released when its connection ends; a stock host keeps
       it for life and takes no connection after the 250th.
     - One IP address has only so many inbound connections at a time, handshakes
@@ -285,24 +261,28 @@ def guard_host(host: IHost, limits: Limits) -> Meters[str]:
       peer ever told it. Whom to dial is `gossip.redial`'s decision.
 
     Returns:
-        The connections that each IP address has made, against what it may make.
+        Who is expelled; tell it of faults.
     """
     network = cast(Swarm, host.get_network())
     cast(Any, network.auto_connector).maybe_connect = _do_nothing
-    _contain_stream_handlers(network, limits)
-    _release_inbound_slots(network)
     arrived: Meters[str] = Meters(limits.arrivals_per_ip)
+    expelled = Expulsions(host, limits, arrived)
+    _contain_stream_handlers(network, limits, expelled)
+    _release_inbound_slots(network, expelled)
     _cap_connections_per_ip(network, limits, arrived)
-    return arrived
+    return expelled
 
 
-def _contain_stream_handlers(network: Swarm, limits: Limits) -> None:
+def _contain_stream_handlers(network: Swarm, limits: Limits, expelled: Expulsions) -> None:
     handle = network.common_stream_handler
     opened: Meters[ID] = Meters(limits.streams)
     held: Counter[ID] = Counter()
 
     async def contained(stream: INetStream) -> None:
         peer = stream.muxed_conn.peer_id
+        if peer in expelled:
+            await expelled.hang_up(stream.muxed_conn, peer)
+            return
         if held[peer] >= limits.streams_per_peer or not opened.take(peer):
             _log.debug("refused a stream: %s has %d already", peer, held[peer])
             await _reset(stream)
@@ -317,15 +297,20 @@ def _contain_stream_handlers(network: Swarm, limits: Limits) -> None:
             held[peer] -= 1
             if not held[peer]:
                 del held[peer]
+        if peer in expelled:
+            await expelled.hang_up(stream.muxed_conn, peer)
 
     network.common_stream_handler = contained
 
 
-def _release_inbound_slots(network: Swarm) -> None:
+def _release_inbound_slots(network: Swarm, expelled: Expulsions) -> None:
     upgrade = network.upgrade_inbound_raw_conn
 
     async def until_closed(raw_conn: Any, maddr: Any) -> Any:
         muxed = await upgrade(raw_conn, maddr)
+        if muxed.peer_id in expelled:
+            await expelled.hang_up(muxed, muxed.peer_id)
+            raise SwarmException("it is expelled")
         for connection in network.get_connections():
             if connection.muxed_conn is muxed:
                 await cast(Any, connection).event_closed.wait()
@@ -355,25 +340,6 @@ def _cap_connections_per_ip(network: Swarm, limits: Limits, arrived: Meters[str]
                 del held[ip]
 
     cast(Any, network)._handle_inbound_connection = capped
-
-
-def _ips_of(host: IHost, peer: ID) -> set[str]:
-    """The addresses that a peer's own connections count as."""
-    found = set[str]()
-    for connection in host.get_network().get_connections(peer):
-        raw: Any = getattr(connection.muxed_conn, "secured_conn", None)
-        remote = raw.get_remote_address() if raw is not None else None
-        if remote:
-            found.add(site_of(str(remote[0])))
-    return found
-
-
-async def _hang_up_on(host: IHost, peer: ID) -> None:
-    """Close every connection to a peer."""
-    try:
-        await host.get_network().close_peer(peer)
-    except Exception as error:  # noqa: BLE001 - a dying connection may fail in any way
-        _log.debug("could not hang up on %s: %r", peer, error)
 
 
 async def _do_nothing() -> None:

@@ -41,6 +41,7 @@ from gossip.circuits import CircuitLimits, Place
 from gossip.desks import PROTOCOLS, SYNC
 from gossip.dial_back import DialBackDesk, Seen
 from gossip.directories import DHT, RENDEZVOUS, Directory, Wanted
+from gossip.expulsions import Expulsions
 from gossip.guards import GuardedPubsub, guard_host
 from gossip.identity import Identity
 from gossip.libp2p_addrs import addrs_of, own_addrs, without_wildcards
@@ -222,7 +223,7 @@ async def open_network(
     dead_links.apply()
     libp2p_ids.apply()
     host = _new_host(identity, limits, pre_shared_key)
-    arrived = guard_host(host, limits)
+    expelled = guard_host(host, limits)
     router = new_router(MESHSUB, limits.heartbeat_s)
     pubsub = GuardedPubsub(
         host,
@@ -232,10 +233,10 @@ async def open_network(
         deliver=hooks.deliver,
         message_id=message_id,
         limits=limits,
-        arrived=arrived,
+        expelled=expelled,
     )
     for protocol, answer in ({CALL_PROTOCOL: hooks.answer} | dict(hooks.answer_more)).items():
-        host.set_stream_handler(TProtocol(protocol), _answering(answer, pubsub))
+        host.set_stream_handler(TProtocol(protocol), _answering(answer, expelled))
     answer_dial_backs(host, hooks.dial_backs)
     ends = Circuits(host, hooks.place)
     if circuits is not None:
@@ -317,11 +318,11 @@ async def _close_listeners(host: IHost) -> None:
             await listener.close()
 
 
-def _answering(answer: Answer, pubsub: GuardedPubsub) -> Callable[[INetStream], Awaitable[None]]:
+def _answering(answer: Answer, expelled: Expulsions) -> Callable[[INetStream], Awaitable[None]]:
     async def handle(stream: INetStream) -> None:
         peer = stream.muxed_conn.peer_id
         if not await answer(cast(Stream, stream), str(peer)):
-            pubsub.note_fault(peer)
+            expelled.note_fault(peer)
 
     return handle
 

@@ -43,6 +43,7 @@ CONTAINMENT_POINTS = {
     "experiments/supervisor.py": "the node must hear of a run whatever became of it",
     "experiments/proposers/llm_service.py": "a language model costs an idea and never the node",
     "gossip/calls.py": "one peer's call, whatever it raises, ends with its stream",
+    "gossip/expulsions.py": "a connection that is let go may fail in any way",
     "gossip/guards.py": "whatever a peer's bytes can raise inside libp2p ends with that peer",
     "gossip/libp2p_dial_back.py": "whatever answers at a port that is checked may send anything",
     "gossip/libp2p_circuits.py": "a relay, and whoever it leads here, may fail in any way",

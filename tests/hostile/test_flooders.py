@@ -16,6 +16,7 @@ from gossip.libp2p_host import CALL_PROTOCOL
 from gossip.limits import Limits
 from gossip.meters import Allowance
 from gossip.sync_answers import Answers
+from gossip.transport import QuestionError
 from tests.gossip.stock import (
     Node,
     attacker,
@@ -81,6 +82,36 @@ async def test_who_asks_what_is_no_question_is_thrown_out() -> None:
             for _ in range(40):
                 stream = await open_stream(eve, peer, CALL_PROTOCOL)
                 await stream.write(b"\x00\x00\x10\x00" + os.urandom(4096))
+        await until(lambda: eve.get_id() not in node.host.get_connected_peers())
+        assert await serves(node)
+
+
+async def test_who_was_thrown_out_is_answered_nothing_when_it_comes_back() -> None:
+    """Whether it asks at once or opens a gossip stream first."""
+    asked = 0
+
+    async def answer(peer: str, request: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        raise QuestionError("none")
+
+    desk = Desk()
+    desk.responder = answer
+    limits = replace(FEW, arrivals_per_ip=Allowance(100, 10))
+    hooks = replace(quiet_hooks(), answer=desk.answer)
+    async with guarded_node(hooks, limits) as node, attacker() as eve:
+        for gossips in (False, True, False, True):
+            with suppress(Exception), trio.move_on_after(2):
+                peer = await connect(eve, node.addr)
+                if gossips:
+                    await gossip_stream(eve, node.addr)
+                while True:
+                    stream = await open_stream(eve, peer, CALL_PROTOCOL)
+                    await stream.write(b"\x00\x00\x00\x01?")
+                    await trio.sleep(0.02)
+            with suppress(Exception):
+                await eve.disconnect(peer)
+        assert 8 < asked <= 8 + 1 + FEW.streams_per_peer
         await until(lambda: eve.get_id() not in node.host.get_connected_peers())
         assert await serves(node)
 
