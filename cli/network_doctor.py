@@ -32,6 +32,7 @@ from gossip.transport import ListenError
 from swarm.heard import MAX_AHEAD_MS
 from swarm.reach import WIDEST_FIRST, Nat, Scope, scope_of
 from swarm.settings import Settings
+from swarm.topic import PUBLIC
 
 CLOCK_OK_MS = 2_000
 SETTLED_SECONDS = 30.0
@@ -113,7 +114,7 @@ def examine(look: Look) -> Iterator[Finding]:
     yield _addresses(look)
     yield from map(_entrance, look.entrances)
     if look.state is None and not look.entrances:
-        yield _no_entrance()
+        yield _no_entrance(look.settings.topic)
 
 
 def document(look: Look, findings: Sequence[Finding]) -> dict[str, object]:
@@ -254,18 +255,27 @@ def _alone(state: NetworkState, entrances: Sequence[Entrance]) -> Finding:
     if entrances:
         fix = "the node there works on another topic or task, or has another pre-shared key"
         return Finding("missing", "peers", "none, although an address answers", fix)
-    return Finding("note", "peers", "none: this node is alone and works alone", spelled(_invite()))
+    words = "none: this node is alone and works alone"
+    return Finding("note", "peers", words, spelled(_invite(state.topic)))
 
 
-def _invite() -> str:
+def _invite(topic: str) -> str:
+    """How nodes of a topic come together."""
+    if topic != PUBLIC:
+        return (
+            f"to have others join: `swarm invite --topic {topic}` prints what they need\n"
+            "if there are members already, ask one for a new invite: the key may have been rotated"
+        )
     return (
         "to join others: `swarm start --join ADDRESS`, one that their node prints at its start\n"
-        "to have others join: `swarm status` prints what they type; among friends `swarm invite`"
+        "to have others join: `swarm status` prints what they type\n"
+        "among friends: `swarm topic create NAME`, then `swarm invite --topic NAME`"
     )
 
 
-def _no_entrance() -> Finding:
-    return Finding("note", "entrances", "no address to begin with is set", spelled(_invite()))
+def _no_entrance(topic: str) -> Finding:
+    words = "no address to begin with is set"
+    return Finding("note", "entrances", words, spelled(_invite(topic)))
 
 
 def _records(state: NetworkState) -> Finding:

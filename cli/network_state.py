@@ -14,6 +14,7 @@ from typing import cast
 
 from gossip.home import Home
 from swarm.reach import Nat, Sighting, nat_of, reachable
+from swarm.topic import PUBLIC, is_topic_name
 
 Table = Mapping[str, object]
 
@@ -24,6 +25,7 @@ class NetworkState:
     A running node's place in the network.
 
     Attributes:
+        topic: The name of the topic that it works on.
         listen_addrs: Full multiaddrs that it says it can be dialled at.
         entrances: The addresses that it was told to begin with.
         up_seconds: How long its network is open; None where it does not say.
@@ -35,6 +37,7 @@ class NetworkState:
     """
 
     pid: int
+    topic: str
     listen_addrs: tuple[str, ...]
     entrances: tuple[str, ...]
     up_seconds: float | None
@@ -62,11 +65,13 @@ def read_state(home: Home) -> NetworkState | None:
     pid, said = home.running_pid(), home.read_status()
     if pid is None or said.get("pid") != pid:
         return None
+    topic = said.get("topic")
     network = _table(said.get("network"))
     connected = _texts(network.get("connected"))
     checks = tuple(_table(each) for each in _list(network.get("checks")))
     return NetworkState(
         pid=pid,
+        topic=topic if isinstance(topic, str) and is_topic_name(topic) else PUBLIC,
         listen_addrs=_texts(said.get("listen_addrs")),
         entrances=_texts(network.get("entrances")),
         up_seconds=_number(network.get("up_seconds")),

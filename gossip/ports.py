@@ -99,5 +99,8 @@ def _why(address: Address, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"cannot listen on {address}: ports below 1024 need root. Choose a higher port."
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"cannot listen on {address}: this machine has no address {address.host}."
+        return (
+            f"cannot listen on {address}: this machine has no address "
+            f"{address.host}. /ip4/0.0.0.0/tcp/{address.port} listens on all that it has."
+        )
     return f"cannot listen on {address}: {error.strerror}."

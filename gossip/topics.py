@@ -123,8 +123,8 @@ def alone(topic: Topic) -> str:
         return (
             "No peers yet, so this node works alone; its wins keep. Others join with `swarm start "
             "--join ADDRESS`, an address that this node listens on. Among friends: `swarm topic "
-            "create NAME`, then `swarm invite`. To host: `swarm start --observe --listen "
-            "/ip4/0.0.0.0/tcp/4001` where others can reach that port."
+            "create NAME`, then `swarm invite --topic NAME`. To host: `swarm start --observe "
+            "--listen /ip4/0.0.0.0/tcp/4001` where others can reach that port."
         )
     return (
         f"No member of topic {topic.name} met yet, so this node works alone; its wins keep. "

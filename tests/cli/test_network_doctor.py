@@ -26,6 +26,7 @@ time.time_ns = lambda: true() + 600_000_000_000
 """
 WELL = NetworkState(
     pid=7,
+    topic="public",
     listen_addrs=(ADDR,),
     entrances=(),
     up_seconds=600.0,
@@ -39,6 +40,17 @@ WELL = NetworkState(
     checks=({"peer": BOB.peer_id},),
 )
 TWO = ({"peer": "a"}, {"peer": "b"})
+
+
+@pytest.mark.parametrize(
+    ("topic", "words"),
+    [("public", "swarm invite --topic NAME"), ("lab", "swarm invite --topic lab")],
+)
+def test_who_is_alone_hears_how_nodes_of_its_topic_come_together(topic: str, words: str) -> None:
+    """On a private topic that is by an invite, which a rotated key has made old."""
+    _, _, fix = finding(replace(WELL, topic=topic, connected=()), "peers")
+    assert words in fix
+    assert ("--join" in fix, "rotated" in fix) == (topic == "public", topic == "lab")
 
 
 def finding(state: NetworkState, subject: str, *entrances: Entrance) -> tuple[str, str, str]:
