@@ -116,8 +116,10 @@ def _task_from_members(home: Home, invite: Invite, *, yes: bool) -> str:
 def _fetched(home: Home, invite: Invite) -> TaskPackage:
     import trio
 
+    from cli.logs import log_nowhere
     from gossip.joining import JoinError, fetch_task
 
+    log_nowhere()
     identity = load_or_create(home.identity)
     print("this machine does not have the topic's task: asking a member for it", flush=True)
     try:

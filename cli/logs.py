@@ -56,6 +56,11 @@ def log_to(path: Path) -> None:
     )
 
 
+def log_nowhere() -> None:
+    """Keep what libraries log off the screen, in a command that has no log file."""
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+
+
 def _handler(path: Path) -> RotatingFileHandler:
     try:
         return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES)

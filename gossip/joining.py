@@ -36,8 +36,7 @@ async def fetch_task(invite: Invite, identity: Identity, tell: Callable[[str], N
 
     Args:
         identity: Under which the members see us.
-        tell: Told in a sentence why a member gave none.
-
+        tell: Told in a sentence, once for each address, why a member gave none.
     Raises:
         JoinError: None gave it.
     """
@@ -55,12 +54,17 @@ async def fetch_task(invite: Invite, identity: Identity, tell: Callable[[str], N
         for attempt in range(ROUNDS if invite.addrs else 0):
             await trio.sleep(PAUSE_S if attempt else 0)
             for addr in invite.addrs:
-                if (package := await _fetch(transport, addr, tell)) is not None:
+                said = _nothing if attempt else tell
+                if (package := await _fetch(transport, addr, said)) is not None:
                     return package
     raise JoinError(
         "this machine does not have the invite's task, and no member named in it gave it: have "
         "one running, reachable and on the current key, or bring the task's folder with --task"
     )
+
+
+def _nothing(said: str) -> None:
+    return
 
 
 async def _fetch(

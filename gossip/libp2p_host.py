@@ -377,7 +377,14 @@ def _why_not(address: Address, error: BaseException) -> str:
 def _causes(error: BaseException | None) -> Iterable[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__
+        error = error.__cause__ or _first_of(error)
+
+
+def _first_of(error: BaseException) -> BaseException | None:
+    """The first of several that came together."""
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    return cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
 
 
 def _root(error: BaseException) -> BaseException:
