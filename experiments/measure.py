@@ -119,7 +119,7 @@ async def measure(
     measured = Measured()
     rule = Rule.of(task)
     for seed in seeds:
-        held = NEVER if _gains(measured, task) else stop
+        held = NEVER if sum(_gains(measured, task)) > 0 else stop
         if not await _extend(measured, base, candidate, seed, code, run, stop=held):
             return measured
         on_pair(measured)
@@ -199,15 +199,14 @@ async def measure_again(
 
 
 def _is_beyond_doubt(fresh: Measured, task: Task, least: int) -> bool:
-    sign = -1.0 if task.metric.direction == "minimize" else 1.0
-    rule, gains = Rule.of(task), [sign * each for each in differences(fresh.pairs)]
+    rule, gains = Rule.of(task), _gains(fresh, task)
     return len(gains) >= least and all(map(rule.is_clear, gains))
 
 
-def _gains(measured: Measured, task: Task) -> bool:
-    """Whether the pairs so far show the candidate ahead, clearly or not."""
+def _gains(measured: Measured, task: Task) -> list[float]:
+    """By how much the candidate was better in each pair."""
     sign = -1.0 if task.metric.direction == "minimize" else 1.0
-    return sign * sum(differences(measured.pairs)) > 0
+    return [sign * each for each in differences(measured.pairs)]
 
 
 def differences(pairs: Sequence[Pair]) -> list[float]:

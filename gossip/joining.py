@@ -37,6 +37,7 @@ async def fetch_task(invite: Invite, identity: Identity, tell: Callable[[str], N
     Args:
         identity: Under which the members see us.
         tell: Told in a sentence, once for each address, why a member gave none.
+
     Raises:
         JoinError: None gave it.
     """

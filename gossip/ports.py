@@ -99,8 +99,9 @@ def _why(address: Address, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"cannot listen on {address}: ports below 1024 need root. Choose a higher port."
     if error.errno == errno.EADDRNOTAVAIL:
+        every = "/ip6/::" if address.family == "ip6" else "/ip4/0.0.0.0"
         return (
-            f"cannot listen on {address}: this machine has no address "
-            f"{address.host}. /ip4/0.0.0.0/tcp/{address.port} listens on all that it has."
+            f"cannot listen on {address}: this machine has no address {address.host}. "
+            f"{every}/tcp/{address.port} listens on all that it has."
         )
     return f"cannot listen on {address}: {error.strerror}."

@@ -7,7 +7,8 @@ earlier, and stopped by the rule of `swarm.stopping`. What is saved is a share o
 all runs. An improvement is a run that ended below all that were finished before it; of those
 that are lost, the most is said that one was better by, as a share.
 
-Usage: python -m benchmarks.headline.margins HOME…; writes `results/margins.json`.
+Usage: python -m benchmarks.headline.margins HOME…; writes `results/margins.json`. Each HOME
+holds one search: `python -m benchmarks.bench_headline HOME 333 35 1 16384 swarm` makes one.
 """
 
 from __future__ import annotations
