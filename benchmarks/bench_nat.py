@@ -8,6 +8,7 @@ Every step is what a person would type: `swarm topic create`, `swarm start --rel
 `swarm invite`, `swarm join`, `swarm start`. Then each node does two experiments. It
 passes when the records of each are in the journal of every other, and when the two
 hidden nodes are connected to each other, which only a circuit through the hub can do.
+It needs root and the program `nft` (Debian: `apt install nftables`).
 """
 
 import subprocess
