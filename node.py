@@ -313,7 +313,7 @@ class Node:
     def _status(self) -> dict[str, object]:
         own, research = self._author.peer_id, self._research
         return status_document(
-            topic=topic_document(self._topic.name, self._topic.label),
+            topic=topic_document(self._topic.name, self._topic.label, self._topic.epoch),
             task=task_document(self._task, self._loaded.source),
             peer_id=own,
             nickname=self._author.nickname,

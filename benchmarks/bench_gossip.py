@@ -12,7 +12,7 @@ degree 6, and the same signed records of 1.5 KB:
   record. No client may do so: it would pass forged records on.
 
 Latency is from `publish` until the last peer has the record, one record at a time.
-The throughput is the highest rate, offered by all peers together on a fixed schedule, of
+The throughput is the highest rate, offered by all peers in turn on a fixed schedule, of
 which 99 % reach everyone within two seconds of when they were due: a peer that publishes
 late because it is busy does not carry the rate. Swarms take turns, so that a busy
 machine spoils all alike; ratios say more than times.
@@ -52,6 +52,9 @@ FIRST_RATE = 10.0
 """At eight processes and fewer; the more there are on this machine, the less each can carry."""
 HALVINGS = 3
 RATE_SECONDS = 4.0
+"""A rate is offered for so long, and until each peer has had its turn."""
+START_SECONDS = 0.2
+"""Until the first record is due, so that every peer has its batch by then."""
 SETTLE_SECONDS = 2.0
 WARM_UP_SECONDS = 10.0
 """Between the two records that each peer begins with: many at once would choke large swarms."""
@@ -116,10 +119,12 @@ class Swarm:
         time.sleep(3 + size / 4)
 
     def carry(self, batches: Sequence[Sequence[bytes]], interval_s: float) -> list[Carried]:
-        """Publish a batch at each peer, at a pace; wait until all settles."""
-        for peer, batch in zip(self.peers, batches, strict=True):
+        """Publish a batch at each peer, at a pace, in turn; wait until all settles."""
+        begin_s, size = time.time() + START_SECONDS, len(self.peers)
+        starts = [begin_s + interval_s * at / size for at in range(size)]
+        for peer, start_s, batch in zip(self.peers, starts, batches, strict=True):
             encoded = [base64.b64encode(data).decode() for data in batch]
-            peer.ask("publish", messages=encoded, interval_s=interval_s)
+            peer.ask("publish", messages=encoded, start_s=start_s, interval_s=interval_s)
         for peer in self.peers:
             peer.answer()
         time.sleep(SETTLE_SECONDS)
@@ -127,14 +132,13 @@ class Swarm:
             peer.ask("report")
         reports: list[Report] = [cast(Report, peer.answer()) for peer in self.peers]
         carried = list[Carried]()
-        for report in reports:
-            first_s = next(iter(report["sent"].values()), 0.0)
+        for report, start_s in zip(reports, starts, strict=True):
             for at, (name, sent_s) in enumerate(report["sent"].items()):
                 last_s = _last(reports, name)
                 if last_s is None:
                     carried.append(Carried(None, None))
                 else:
-                    carried.append(Carried(last_s - sent_s, last_s - first_s - at * interval_s))
+                    carried.append(Carried(last_s - sent_s, last_s - start_s - at * interval_s))
         return carried
 
     def end(self) -> None:
@@ -245,11 +249,12 @@ class _Search:
 def _tried(swarm: Swarm, records: Records, rate: float) -> float | None:
     """The rate that was offered, if it was carried."""
     size = len(swarm.peers)
-    count = max(1, round(rate * RATE_SECONDS / size))
+    seconds = max(RATE_SECONDS, size / rate)
+    count = round(rate * seconds / size)
     batches = [records.take(count) for _ in range(size)]
-    found = swarm.carry(batches, RATE_SECONDS / count)
+    found = swarm.carry(batches, seconds / count)
     in_time = sum(each.due is not None and each.due <= DUE_SECONDS for each in found)
-    return count * size / RATE_SECONDS if in_time >= DELIVERED * count * size else None
+    return count * size / seconds if in_time >= DELIVERED * count * size else None
 
 
 @contextmanager

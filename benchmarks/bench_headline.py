@@ -11,6 +11,7 @@ that fail or are stopped.
     plain_loop   one change at a time, one run each, kept if strictly lower
     parallel_loop  the same on as many machines as there are nodes, all from one best
     optuna       Optuna's TPE, with as many workers as there are nodes
+    optuna_alone  the same with one worker, which knows all that came before
     random       every knob drawn anew each time
 
 Afterwards the best tree of each arm is trained again on seeds that nobody has seen, and
@@ -62,7 +63,18 @@ FRESH_SEEDS = range(900_000, 900_006)
 """Seeds of the last measurement, which no search has used."""
 STEP_SEEDS = FRESH_SEEDS[:3]
 KEYS = ("repetition", "experiments_budget", "nodes", "budget_tokens")
-ARMS = ("swarm", "no_gossip", "uniform", "plain_loop", "parallel_loop", "optuna", "random")
+ARMS = (
+    "swarm",
+    "no_gossip",
+    "uniform",
+    "plain_loop",
+    "parallel_loop",
+    "optuna",
+    "optuna_alone",
+    "random",
+)
+LONE = ("plain_loop", "optuna_alone", "random")
+"""Arms to which the number of nodes is all one."""
 
 
 def main(
@@ -96,7 +108,7 @@ def read_rows(size: Row) -> list[Row]:
         row
         for row in rows
         if all(
-            row[key] == value or (key == "nodes" and row["arm"] in ("plain_loop", "random"))
+            row[key] == value or (key == "nodes" and row["arm"] in LONE)
             for key, value in size.items()
         )
     ]
@@ -114,6 +126,7 @@ def run_arm(training: Training, name: str, experiments: int, nodes: int, seed: i
         "plain_loop": lambda: plain_loop(training, tokens, seed),
         "parallel_loop": lambda: plain_loop(training, tokens, seed, nodes),
         "optuna": lambda: optuna_tpe(training, tokens, seed, nodes),
+        "optuna_alone": lambda: optuna_tpe(training, tokens, seed, workers=1),
         "random": lambda: random_search(training, tokens, seed),
     }
     if name in lone:

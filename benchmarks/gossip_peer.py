@@ -50,11 +50,10 @@ class Peer:
         await trio.lowlevel.checkpoint()
         return {"peers": len(self._transport.peers())}
 
-    async def publish(self, messages: list[str], interval_s: float) -> Answer:
-        """Publish messages at a pace."""
-        start = trio.current_time()
+    async def publish(self, messages: list[str], start_s: float, interval_s: float) -> Answer:
+        """Publish messages at a pace, the first at a time in Unix seconds."""
         for at, message in enumerate(messages):
-            await trio.sleep_until(start + at * interval_s)
+            await trio.sleep(max(0.0, start_s + at * interval_s - time.time()))
             data = base64.b64decode(message)
             self._sent[_name(data)] = time.time()
             await self._transport.publish(data)

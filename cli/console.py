@@ -245,7 +245,7 @@ class NodeConsole:
         who = "own win" if event.own else f"win by {event.nickname or 'a peer'}"
         self._line("board", f"{who}: “{plain(event.title)}” {short_id(event.record)}", "green")
         if event.more:
-            self._line("", f"and {event.more:,} more wins", "green")
+            self._line("", f"and {counted(event.more, 'more win')}", "green")
 
     def _drop_bars(self, number: int, arm: str | None = None) -> None:
         for key in [key for key in self._bars if key[0] == number and arm in (None, key[1])]:

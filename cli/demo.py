@@ -27,7 +27,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli.text import plain
+from cli.text import plain, shortened
 from gossip import trust_file
 from gossip.home import Home, open_home
 from gossip.identity import load_or_create
@@ -221,7 +221,7 @@ def _picture(swarm: Sequence[Node]) -> Group:
             f"{status.get('experiments', 0)}/{node.experiments}",
             str(status.get("wins", 0)),
             str(status.get("peers", 0)),
-            Text(plain(", ".join(running) or "—")[:60]),
+            Text(shortened(plain(", ".join(running)) or "—", 60)),
         )
     return Group(table)
 

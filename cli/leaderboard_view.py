@@ -115,7 +115,10 @@ def _table(task: TaskHeader, shown: list[Entry], now_ms: int, width: int, bars: 
     names = _fitting(rows, width)
     for name in names:
         side = "right" if name in ("#", plain(task.metric), _HOLDOUT, _EFFECT) else "left"
-        table.add_column(name, justify=side, no_wrap=name != _TITLE, overflow="fold")
+        if name == _TITLE:
+            table.add_column(name, justify=side, overflow="fold")
+        else:
+            table.add_column(name, justify=side, no_wrap=True)
     for row in rows:
         table.add_row(*(row[name] for name in names))
     return table

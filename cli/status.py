@@ -74,7 +74,7 @@ def _rows(snapshot: Snapshot, account: Account | None) -> dict[str, Text | str]:
     rows: dict[str, Text | str] = {
         "node": _state(snapshot),
         "peer id": snapshot.peer_id or "made at the first start",
-        "topic": snapshot.topic.name,
+        "topic": _topic(snapshot),
         "task": f"{snapshot.task.name}, {snapshot.task.metric} ({snapshot.task.direction})",
         "hardware": snapshot.hardware_class or "probed at the first start",
         "experiments": f"{snapshot.experiments:,} finished, {counted(snapshot.wins, 'win')}",
@@ -85,12 +85,28 @@ def _rows(snapshot: Snapshot, account: Account | None) -> dict[str, Text | str]:
         rows["nickname"] = plain(snapshot.nickname)
     if snapshot.watch:
         rows["watch"] = plain(snapshot.watch)
+        if snapshot.home.watch_token.exists():
+            rows["watch"] += f" (if it asks for a token: {snapshot.home.watch_token} holds it)"
     rows["llm"] = "no model is set up"
     if account:
         rows["llm"] = f"{plain(account.model)}, {account.words(time.time_ns() // 1_000_000)}"
     if snapshot.now:
         rows["now"] = Text("\n".join(plain(title) for title in snapshot.now))
     return rows
+
+
+def _topic(snapshot: Snapshot) -> str:
+    """The topic, and what to do where its node was started before its key was changed."""
+    name = snapshot.topic.name
+    if not snapshot.running or name == PUBLIC_TOPIC:
+        return name
+    from cli.topic import key_words
+    from gossip import topics
+
+    try:
+        return f"{name}, key {key_words(snapshot.home, topics.load(snapshot.home, name))}"
+    except topics.TopicError:
+        return name
 
 
 def _account(snapshot: Snapshot) -> Account | None:

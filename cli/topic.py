@@ -16,6 +16,7 @@ from cli.failures import CommandError
 from cli.hints import spelled
 from cli.output import DIM, age, console, counted, facts, iso_time, print_json
 from cli.settings_file import load_settings
+from cli.text import plain
 from experiments.task_folder import lasting_source, load_task
 from gossip import topics
 from gossip.home import Home, open_home
@@ -23,6 +24,7 @@ from gossip.journal import Journal
 from gossip.journal_faults import JournalMissing
 from gossip.members import STATE, read_members
 from gossip.topics import Membership
+from swarm.task import TaskError
 from swarm.topic import ID_BYTES, SECRET_BYTES, TopicKey, is_topic_name
 
 
@@ -78,8 +80,8 @@ def list_topics(root: Path, *, as_json: bool) -> None:
     for member in held:
         table.add_row(
             Text(member.name, "bold"),
-            member.source,
-            str(member.key.epoch),
+            Text(_task_name(member)),
+            key_words(home, member),
             str(len(_members(home, member))),
             "closed" if member.closed else "open",
         )
@@ -98,9 +100,10 @@ def show_topic(root: Path, name: str, *, as_json: bool) -> None:
         facts(
             {
                 "topic": Text(name, "bold"),
-                "task": member.source,
+                "task": Text(_task_name(member)),
                 "task id": member.task,
-                "key": f"number {member.key.epoch}",
+                "files": Text(member.source),
+                "key": f"number {key_words(home, member)}",
                 "network": "closed to all without the key" if member.closed else "open",
                 "journal": str(home.journal(member.task, member.key.label)),
             }
@@ -146,11 +149,32 @@ def leave(root: Path, name: str, *, forget: bool) -> None:
 
 def running_on(home: Home, member: Membership) -> bool:
     """Whether the node that runs in this home runs on this topic."""
+    return epoch_in_use(home, member) is not None
+
+
+def epoch_in_use(home: Home, member: Membership) -> int | None:
+    """The number of the key that a node runs with on this topic here, if one does."""
     match home.read_status():
-        case {"pid": pid, "topic": {"label": member.key.label}}:
-            return pid == home.running_pid()
+        case {"pid": pid, "topic": {"label": member.key.label, "epoch": int(epoch)}}:
+            return epoch if pid == home.running_pid() else None
         case _:
-            return False
+            return None
+
+
+def key_words(home: Home, member: Membership) -> str:
+    """A key's number; and what to do where the node that runs here has an older one."""
+    used, newest = epoch_in_use(home, member), member.key.epoch
+    if used in (None, newest):
+        return str(newest)
+    return spelled(f"{newest}, but the node that runs has {used}: `swarm stop` it and start it")
+
+
+def _task_name(member: Membership) -> str:
+    """What a topic's task calls itself, or else where it was."""
+    try:
+        return plain(load_task(member.source).task.name)
+    except TaskError:
+        return member.source
 
 
 def _task_in_settings(home: Home) -> str:
@@ -195,6 +219,7 @@ def _document(home: Home, member: Membership) -> dict[str, object]:
         "task": member.task,
         "source": member.source,
         "epoch": member.key.epoch,
+        "epoch_in_use": epoch_in_use(home, member),
         "closed": member.closed,
         "joined_at": iso_time(member.since_ms),
         "members": [

@@ -76,7 +76,8 @@ class NetworkHealth:
         self._asked_at: dict[PeerId, float] = {}
 
     def record_came(self) -> None:
-        """Somebody else's record is here now."""
+        """Somebody else's record is here now, and so somebody is."""
+        self._peer_came()
         if self._first_record_s is None:
             self._first_record_s = trio.current_time() - self._began_s
 
@@ -92,8 +93,7 @@ class NetworkHealth:
         while True:
             while not self._peers():  # noqa: ASYNC110 - peers come in their own time
                 await trio.sleep(LOOK_S)
-            if self._first_peer_s is None:
-                self._first_peer_s = trio.current_time() - self._began_s
+            self._peer_came()
             await trio.sleep(SOON_S)
             await self.ask()
             await self._until_due()
@@ -119,6 +119,10 @@ class NetworkHealth:
             "mute_peers": len(self._mute.intersection(peers)),
             "checks": [_check(peer, answer) for peer, answer in recent.items()],
         }
+
+    def _peer_came(self) -> None:
+        if self._first_peer_s is None:
+            self._first_peer_s = trio.current_time() - self._began_s
 
     async def _until_due(self) -> None:
         """Wait for the next round; a first answer that is still missing is asked for sooner."""

@@ -64,6 +64,7 @@ class Topic:
     Attributes:
         name: `public`, or what its owner calls it.
         label: A private topic's id as text, in the names of its files; "" for public.
+        epoch: The number of a private topic's key; 0 for public.
         scope: What its records name.
         wire: The GossipSub topic.
         dht_key: Under which its members find each other in a DHT.
@@ -80,6 +81,7 @@ class Topic:
     seal: Seal | None = None
     pre_shared_key: str | None = None
     addrs: tuple[str, ...] = ()
+    epoch: int = 0
 
     @classmethod
     def public(cls, task: TaskId) -> Topic:
@@ -100,6 +102,7 @@ class Topic:
             seal=Seal(key),
             pre_shared_key=key.pre_shared_key if member.closed else None,
             addrs=member.addrs,
+            epoch=key.epoch,
         )
 
     @property

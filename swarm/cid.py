@@ -21,9 +21,9 @@ def cid_of(payload: bytes) -> str:
     return _text(hashlib.sha256(payload).digest())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _text(digest: bytes) -> str:
-    """The id with this digest; gossip asks for the same one again and again."""
+    """The id with this digest; gossip and sync ask for the same one again and again."""
     return "b" + b32encode(_PREFIX + digest).decode().rstrip("=").lower()
 
 

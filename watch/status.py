@@ -28,14 +28,14 @@ def task_document(task: Task, source: str) -> dict[str, object]:
     }
 
 
-def topic_document(name: str, label: str) -> dict[str, str]:
-    """A topic as status shows it; the label of a public one is empty."""
-    return {"name": name, "label": label}
+def topic_document(name: str, label: str, epoch: int) -> dict[str, str | int]:
+    """A topic as status shows it; a public one has no label, and key number 0."""
+    return {"name": name, "label": label, "epoch": epoch}
 
 
 def status_document(
     *,
-    topic: dict[str, str],
+    topic: dict[str, str | int],
     task: dict[str, object],
     peer_id: str,
     nickname: str,

@@ -8,8 +8,10 @@ as their users run them: nothing is measured twice.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from benchmarks.headline.training import Tokens, Trainer, trained_on
 from experiments.proposers.grid import grid
@@ -22,6 +24,9 @@ from swarm.settings_block import Scalar
 from swarm.task import Task
 from swarm.tree import Tree, tree_hash
 from swarm.turning import settings_of, turned
+
+if TYPE_CHECKING:
+    import optuna
 
 Space = Mapping[str, Sequence[Scalar]]
 
@@ -85,7 +90,12 @@ def space_of(task: Task) -> Space:
 
 
 def plain_loop(training: Trainer, tokens: Tokens, seed: int, workers: int = 1) -> Found:
-    """One change of the best for each worker at a time, one run each, kept if strictly lower."""
+    """
+    One change of the best for each worker at a time, one run each, kept if strictly lower.
+
+    Workers wait for each other, so that all go on from the best of a round: on 35 machines
+    that found more than if each took its next change as soon as it was free.
+    """
     draw, tries, task = (
         random.Random(f"{'plain' if workers == 1 else 'parallel'} {seed}"),
         Tries(training, tokens),
@@ -120,7 +130,7 @@ def random_search(training: Trainer, tokens: Tokens, seed: int) -> Found:
 
 
 def optuna_tpe(training: Trainer, tokens: Tokens, seed: int, workers: int) -> Found:
-    """Optuna's TPE with shared storage: so many workers ask before any of them is told."""
+    """Optuna's TPE with shared storage; each worker asks anew when its last trial has run."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -130,21 +140,24 @@ def optuna_tpe(training: Trainer, tokens: Tokens, seed: int, workers: int) -> Fo
         sampler=optuna.samplers.TPESampler(constant_liar=True, seed=seed), direction="minimize"
     )
     study.enqueue_trial({name: _place(task, name, values) for name, values in space.items()})
+    running = deque[tuple[optuna.trial.Trial, Tree]]()
     while not tries.over:
-        asked: list[optuna.trial.Trial] = [study.ask() for _ in range(workers)]
-        for trial in asked:
-            if tries.over:
-                break
-            settings = {
-                name: values[trial.suggest_int(name, 0, len(values) - 1)]
-                if len(values) > 1
-                else values[0]
-                for name, values in space.items()
-            }
-            value = tries.run(_tree(task, settings), seed)
-            state = None if value is not None else optuna.trial.TrialState.FAIL
-            study.tell(trial, value, state=state)
+        while len(running) < workers:
+            trial = study.ask()
+            running.append((trial, _tree(task, _suggested(trial, space))))
+        trial, tree = running.popleft()
+        value = tries.run(tree, seed)
+        state = None if value is not None else optuna.trial.TrialState.FAIL
+        study.tell(trial, value, state=state)
     return tries.found
+
+
+def _suggested(trial: optuna.trial.Trial, space: Space) -> dict[str, Scalar]:
+    """All settings of a trial, before it runs: TPE chooses each when it is asked for it."""
+    return {
+        name: values[trial.suggest_int(name, 0, len(values) - 1)] if len(values) > 1 else values[0]
+        for name, values in space.items()
+    }
 
 
 def _place(task: Task, name: str, values: Sequence[Scalar]) -> int:

@@ -23,6 +23,7 @@ COLOURS = {
     "plain_loop": "#b5482a",
     "parallel_loop": "#e8590c",
     "optuna": "#3b5bdb",
+    "optuna_alone": "#74c0fc",
     "random": "#868e96",
     "no_gossip": "#c28f00",
     "uniform": "#862e9c",

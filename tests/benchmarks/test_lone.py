@@ -1,11 +1,13 @@
-"""The loop on many machines at once, over a small stand-in for training."""
+"""Searches on many machines at once, over a small stand-in for training."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from benchmarks.headline.lone import Tries, plain_loop
+from benchmarks.headline.lone import Tries, optuna_tpe, plain_loop
 from benchmarks.headline.training import Tokens
 from benchmarks.tabular.stand_in import ROWS, StandIn, read_rows
 from experiments.run import RunRequest, RunResult
@@ -17,15 +19,17 @@ WORKERS, ROUNDS = 5, 4
 class Watched(StandIn):
     """Keeps what was asked and what came of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, worth: int = 1) -> None:
+        self._worth = worth
         self.seen: list[tuple[dict[str, object], int]] = []
         super().__init__(read_rows(ROWS)[:40])
 
     def run(self, request: RunRequest) -> RunResult:
         result = super().run(request)
         assert result.value_nano is not None
-        self.seen.append((dict(settings_of(request.tree)), result.value_nano))
-        return result
+        value = self._worth * result.value_nano
+        self.seen.append((dict(settings_of(request.tree)), value))
+        return replace(result, value_nano=value)
 
 
 @pytest.fixture
@@ -44,6 +48,18 @@ def test_a_round_is_asked_before_any_of_it_is_known(watched: Watched) -> None:
         for settings, _ in watched.seen[start : start + WORKERS]:
             assert sum(settings[name] != value for name, value in best.items()) == 1
     assert found.said == min(value for _, value in watched.seen) / 1e9
+
+
+def test_what_optuna_suggests_does_not_depend_on_what_still_runs() -> None:
+    """Where good is bad, another trial is suggested only once a worker's first has run."""
+    workers = 20
+    asked: list[list[dict[str, object]]] = []
+    for worth in (1, -1):
+        watched = Watched(worth)
+        optuna_tpe(watched, Tokens(40 * watched.budget_tokens), 1, workers)
+        asked.append([settings for settings, _ in watched.seen])
+    assert asked[0][:workers] == asked[1][:workers]
+    assert asked[0][workers:] != asked[1][workers:]
 
 
 def test_what_was_tried_before_is_counted(watched: Watched) -> None:

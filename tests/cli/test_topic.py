@@ -15,15 +15,19 @@ from cli.failures import is_explained
 from cli.invite import invite
 from cli.join import join
 from cli.start import start
+from cli.status import status
 from cli.topic import create, leave, list_topics, rotate, show_topic
 from cli.verify import verify
+from experiments.task_folder import load_task
 from gossip import topics
 from gossip.home import Home, open_home
 from gossip.journal import Journal
+from gossip.topics import Topic
 from node import chosen
 from swarm.invite import Invite, read_invite, write_invite
 from swarm.settings import Settings
 from tests.processes import TOY, NodeProcess, nodes, wait_until
+from watch.status import task_document, topic_document
 
 ADDRESS = "/ip4/192.0.2.7/tcp/4001"
 LONG_S = 300.0
@@ -158,6 +162,38 @@ def test_rotating_lets_in_only_who_is_invited_again(
     keys = [topics.load(open_home(root), "lab").key for root in (a, b)]
     assert keys[0] == keys[1] and keys[0].epoch == 2
     refused("for key 1 of topic lab, and key 2 is here", lambda: enter(b, first))
+
+
+def test_a_node_that_runs_with_an_old_key_is_told_of_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    create(tmp_path, "lab", task=str(TOY), closed=False)
+    home = open_home(tmp_path)
+    topic = Topic.private(topics.load(home, "lab"))
+    told = {
+        "pid": os.getpid(),
+        "topic": topic_document(topic.name, topic.label, topic.epoch),
+        "task": task_document(load_task(TOY).task, str(TOY)),
+    }
+    looks: list[Callable[[], None]] = [
+        lambda: show_topic(tmp_path, "lab", as_json=False),
+        lambda: list_topics(tmp_path, as_json=False),
+        lambda: status(tmp_path, as_json=False),
+    ]
+    with home.held():
+        home.write_status(told)
+        for epoch in (1, 2):
+            capsys.readouterr()
+            for look in looks:
+                look()
+                shown = " ".join(capsys.readouterr().out.split())
+                assert ("2, but the node that runs has 1: `swarm stop` it" in shown) == (epoch == 2)
+            rotate(tmp_path, "lab")
+            assert "has the old key" in capsys.readouterr().out
+    show_topic(tmp_path, "lab", as_json=False)
+    shown = capsys.readouterr().out
+    assert "number 3\n" in shown.replace(" \n", "\n") and load_task(TOY).task.name in shown
 
 
 def test_leaving_keeps_the_records_unless_they_are_to_be_forgotten(

@@ -41,8 +41,7 @@ await serveCommands({
   async peers () {
     return { peers: pubsub.getSubscribers(topic).length }
   },
-  async publish ({ messages, interval_s: interval }) {
-    const start = now()
+  async publish ({ messages, start_s: start, interval_s: interval }) {
     for (const [at, message] of messages.entries()) {
       const wait = start + at * interval - now()
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait * 1000))
