@@ -86,7 +86,7 @@ class Stage:
         if self.broken:
             raise RuntimeError("this node is broken")
         return status_document(
-            topic=topic_document("public", ""),
+            topic=topic_document("public", "", 0),
             task=task_document(TASK, "toy"),
             peer_id=ANN.peer_id,
             nickname="ann",
