@@ -100,11 +100,16 @@ def test_a_second_start_goes_on_where_the_first_was_stopped(tmp_path: Path) -> N
             if interrupted_in(node):
                 break
         done = node.experiments()
-        interrupted = node.tell().count("interrupted when this node last stopped")
+        interrupted = taken_up(node)
         node.start("--experiments", "3")
         assert node.process is not None and node.process.wait(90) == 0, node.tell()
         assert node.experiments() == done + 3
-        assert node.tell().count("interrupted when this node last stopped") == interrupted + 1
+        assert taken_up(node) == interrupted + 1
+
+
+def taken_up(node: NodeProcess) -> int:
+    """How often a node has said that it goes on with what was interrupted."""
+    return node.output.read_text().count("interrupted when this node last stopped")
 
 
 def interrupted_in(node: NodeProcess) -> list[Hypothesis]:
