@@ -35,6 +35,7 @@ from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
+from multiaddr.exceptions import StringParseError
 
 from gossip import dead_links, fast, libp2p_ids
 from gossip.circuits import CircuitLimits, Place
@@ -195,6 +196,8 @@ class Network:
                 await swarm.dial_addr(Multiaddr(str(address)), ID.from_string(peer))
         except SwarmException as error:
             raise DialError(_why_not(address, error)) from error
+        except StringParseError as error:
+            raise DialError(f"{address} is no address to libp2p") from error
         return peer
 
 

@@ -92,6 +92,8 @@ def _host(text: str, family: str, host: str) -> str:
     reader = {"ip4": ipaddress.IPv4Address, "ip6": ipaddress.IPv6Address}.get(family)
     if reader is None:
         raise AddressError(f"{text!r} starts with /{family}/; expected /ip4/, /ip6/ or /dns4/")
+    if "%" in host:
+        raise AddressError(f"{text!r}: a zone (%…) means nothing elsewhere; leave it out")
     try:
         return str(reader(host))
     except ValueError:

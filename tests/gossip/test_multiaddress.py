@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multiaddr import Multiaddr
 
 from gossip.identity import new_identity
 from gossip.multiaddress import AddressError, parse
@@ -34,6 +35,7 @@ def test_good_ones_read_and_write_the_same(text: str) -> None:
         ("127.0.0.1:4001", "not a TCP multiaddr"),
         ("/ip4/127.0.0.1/udp/4001/quic-v1", "not a TCP multiaddr"),
         ("/ip4/300.0.0.1/tcp/4001", "not an ip4 address"),
+        (f"/ip6/2001:db8::1%x/tcp/4001/p2p/{PEER}", "leave it out"),
         ("/ip4/127.0.0.1/tcp/65536", "not a TCP port"),
         ("/ip4/127.0.0.1/tcp/-1", "not a TCP port"),
         ("/ip4/127.0.0.1/tcp/٣", "not a TCP port"),
@@ -53,3 +55,15 @@ def test_bad_ones_say_why(text: str, reason: str) -> None:
 def test_reading_is_total(text: str) -> None:
     with suppress(AddressError):
         parse(text)
+
+
+@given(
+    st.sampled_from(["ip4", "ip6", "dns", "dns4", "dns6"]),
+    st.text("0123456789abcdef.:%-_Zx", min_size=1, max_size=40)
+    | st.ip_addresses().map(str)
+    | st.ip_addresses(v=6).map("{}%1".format),
+)
+def test_what_is_read_is_an_address_to_libp2p_too(family: str, host: str) -> None:
+    """Peers name addresses, and one that libp2p cannot read must not get as far as a dial."""
+    with suppress(AddressError):
+        Multiaddr(str(parse(f"/{family}/{host}/tcp/4001/p2p/{PEER}")))
