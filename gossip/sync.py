@@ -9,7 +9,9 @@ differs no more.
 
 Law: pulling is idempotent and one partner at a time; a partner that lies,
 stalls, talks garbage or sends much that is of no use costs at most its turn, and
-then rests. What arrives is bytes for ``accept`` to judge: nothing is believed here.
+then rests. While others wait a turn is short, so that many that stall do not keep
+one that has news waiting for long. What arrives is bytes for ``accept`` to judge:
+nothing is believed here.
 
 Protocol: ``/research-swarm/sync/1.0.0``, messages in `gossip.sync_messages`.
 """
@@ -35,6 +37,8 @@ from gossip.transport import CallError, PeerId, Transport
 _log = logging.getLogger(__name__)
 
 CALL_S = 10.0
+OTHERS_WAIT_S = 15.0
+"""What is left of a turn once another partner waits for its own."""
 REST_MOST_S = 300.0
 VISIT_AGAIN_S = 5.0
 PASSED_ON_TO = 8
@@ -51,7 +55,7 @@ class Sync:
         scope: The topic and schema version, as text; others are not talked to.
         kinds: The kinds of records, in the order to pull them.
         interval_s: Seconds between pulls from a random peer.
-        turn_s: Seconds that one partner's turn may take.
+        turn_s: Seconds that one partner's turn may take while nobody else waits.
         identify: The id of the record that an envelope says it holds, if it does.
         uniform: Draws a float in [0, 1).
     """
@@ -85,6 +89,7 @@ class Sync:
         self._turn_taken = trio.Event()
         self._one_turn = trio.Lock()
         self._turn = trio.CancelScope()
+        self._partner: PeerId | None = None
         self._visited: dict[PeerId, float] = {}
         self._got_from: PeerId | None = None
         self._got = trio.Event()
@@ -148,12 +153,15 @@ class Sync:
         """Take the turn; returns what went wrong, if anything."""
         pull = Pull(peer, self._store, self._ask, self._accept, self._identify, self._asked, turn)
         trouble = ""
+        began = trio.current_time()
+        self._partner = peer
         try:
             with trio.fail_after(self._turn_s) as self._turn:
+                self._let_others_in()
                 await pull.run(self._kinds)
         except* trio.TooSlowError:
             turn.more = turn.fetched > 0
-            trouble = f"it took more than {self._turn_s:.3g} s"
+            trouble = f"it took more than {trio.current_time() - began:.3g} s"
         except* (CallError, SyncError) as errors:
             trouble = " and ".join(map(str, errors.exceptions))
         return trouble or (f"{turn.fetched} records and no end" if turn.more else "")
@@ -185,6 +193,13 @@ class Sync:
     def _call_on(self, peer: PeerId) -> None:
         self._due[peer] = None
         self._wake.set()
+        self._let_others_in()
+
+    def _let_others_in(self) -> None:
+        """Shorten the turn under way if any other partner waits for its own."""
+        if any(peer != self._partner and not self._resting(peer) for peer in self._due):
+            soon = trio.current_time() + OTHERS_WAIT_S
+            self._turn.deadline = min(self._turn.deadline, soon)
 
     async def _pull_for_ever(self) -> None:
         round_at = trio.current_time() + self._round_s()

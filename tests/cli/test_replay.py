@@ -139,8 +139,8 @@ def test_a_real_training_run_is_replayed_too(tmp_path: Path) -> None:
     """Ten times the naive learning rate helps a model of seconds; the text is drawn just now."""
     win = claim(load_task("quick").task, 0.4, {"LEARNING_RATE": 0.003})
     home = home_of(tmp_path, "quick", [(ANN, win)])
-    _, said = replayed(home, win, "--seeds", "2")
-    assert said["outcome"] == "confirmed", said
+    _, said = replayed(home, win, "--seeds", "4")  # of two pairs, some are too few to tell
+    assert said["outcome"] == "confirmed", (said["seen"], said["pairs"], said["reason"])
     assert said["isolation"] != "none"
     assert said["holdout"] is not None
     assert said["seen"] != said["seen_on_validation"]
