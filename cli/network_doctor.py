@@ -19,7 +19,7 @@ from cli.failures import CommandError
 from cli.finding import Finding, line
 from cli.finding import document as finding_document
 from cli.hints import spelled
-from cli.network_state import NetworkState, read_state
+from cli.network_state import NetworkState, read_state, topic_said
 from cli.output import age, console, counted, print_json
 from cli.settings_file import SettingsError, load_settings
 from cli.text import plain
@@ -94,6 +94,9 @@ def look_around(home: Home) -> Look:
     except SettingsError as error:
         raise CommandError(str(error)) from error
     state = read_state(home)
+    last = topic_said(home.read_status())
+    if last and home.topic(last).exists():
+        settings = settings.model_copy(update={"topic": last})
     asked = (*settings.network.join, *settings.network.bootstrap_peers)
     wanted = state.entrances if state else (*asked, *_invited(home, settings))
     return Look(state, settings, own_addresses(), try_entrances(wanted))
@@ -101,7 +104,7 @@ def look_around(home: Home) -> Look:
 
 def examine(look: Look) -> Iterator[Finding]:
     """Every finding, in the order a person would ask."""
-    yield _node(look.state)
+    yield _node(look.state, look.settings.topic)
     if look.state is None:
         yield from _ports(look.settings)
     else:
@@ -139,12 +142,13 @@ def document(look: Look, findings: Sequence[Finding]) -> dict[str, object]:
     }
 
 
-def _node(state: NetworkState | None) -> Finding:
+def _node(state: NetworkState | None, topic: str) -> Finding:
     if state is not None:
         since = "starting" if state.up_seconds is None else f"for {age(state.up_seconds)}"
         return Finding("ok", "node", f"running, process {state.pid}, in the network {since}")
     words = "not running, so nobody can say whether it is reached; looked at what can be seen alone"
-    return Finding("note", "node", words, spelled("start it with `swarm start`, then ask again"))
+    start = "swarm start" if topic == PUBLIC else f"swarm start --topic {topic}"
+    return Finding("note", "node", words, spelled(f"start it with `{start}`, then ask again"))
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
@@ -357,7 +361,7 @@ def _entrance(entrance: Entrance) -> Finding:
 
 
 def _invited(home: Home, settings: Settings) -> tuple[str, ...]:
-    """The addresses in the invite of the private topic that the settings name."""
+    """The addresses in the invite of the private topic that the node is to work on."""
     try:
         return topics.load(home, settings.topic).addrs
     except TopicError:

@@ -65,13 +65,12 @@ def read_state(home: Home) -> NetworkState | None:
     pid, said = home.running_pid(), home.read_status()
     if pid is None or said.get("pid") != pid:
         return None
-    topic = said.get("topic")
     network = _table(said.get("network"))
     connected = _texts(network.get("connected"))
     checks = tuple(_table(each) for each in _list(network.get("checks")))
     return NetworkState(
         pid=pid,
-        topic=topic if isinstance(topic, str) and is_topic_name(topic) else PUBLIC,
+        topic=topic_said(said) or PUBLIC,
         listen_addrs=_texts(said.get("listen_addrs")),
         entrances=_texts(network.get("entrances")),
         up_seconds=_number(network.get("up_seconds")),
@@ -84,6 +83,12 @@ def read_state(home: Home) -> NetworkState | None:
         sightings=tuple(map(_sighting, checks)),
         checks=checks,
     )
+
+
+def topic_said(said: Table) -> str | None:
+    """The name of the topic that a node's status tells of, if it does."""
+    name = _table(said.get("topic")).get("name")
+    return name if isinstance(name, str) and is_topic_name(name) else None
 
 
 def _ways(found_by: object, connected: tuple[str, ...]) -> Mapping[str, int]:

@@ -120,7 +120,7 @@ def rotate(root: Path, name: str) -> None:
     topics.save(home, replace(member, key=key))
     print(f"topic {name} now has key {key.epoch}; nobody else has it yet")
     print(spelled(f"hand each member who stays a new invite: `swarm invite --topic {name}`;"))
-    print(spelled("they type `swarm join INVITE` and start again. Records stay as they are."))
+    print("they type `swarm join INVITE` and start again. Records stay as they are.")
     if running_on(home, member):
         print(spelled("The node that runs here has the old key: `swarm stop` it and start it."))
 

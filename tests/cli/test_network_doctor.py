@@ -15,7 +15,7 @@ from gossip.home import open_home
 from swarm.reach import Sighting
 from swarm.settings import NetworkSettings, Settings
 from tests.cli.homes import swarm
-from tests.processes import nodes, wait_until
+from tests.processes import LISTEN, nodes, wait_until
 from tests.swarm.record_samples import BOB
 
 LAN, PUBLIC = "192.168.1.5", "8.8.8.8"
@@ -85,6 +85,22 @@ def test_real_nodes_alone_reached_hidden_and_out_of_time(
         skew = hidden["clock_skew_ms"]
         assert isinstance(skew, int) and 590_000 < skew < 610_000
         assert hidden["entrances"] == [{"addr": first.addrs()[0], "came": "answers"}]
+
+
+def test_a_member_of_a_private_topic_is_sent_for_an_invite(tmp_path: Path) -> None:
+    """While its node runs and after; once the topic is left, it is nobody's member."""
+    with nodes(tmp_path, 1, "[node]\nobserve = true\n[watch]\napi = 'off'\n") as (node,):
+        node.command("topic", "create", "lab", "--task", "quick")
+        node.launch("--topic", "lab", "--task", "quick", listen=LISTEN)
+        wait_until(lambda: bool(node.addrs()), node.tell)
+        state = read_state(node.home)
+        assert state and state.topic == "lab"
+        assert "swarm invite --topic lab" in finding(replace(state, up_seconds=60.0), "peers")[2]
+        node.end()
+        after = swarm("doctor", "--network", home=node.root).out
+        assert "swarm start --topic lab" in after and "swarm invite --topic lab" in after
+        node.command("topic", "leave", "lab")
+        assert "--topic lab" not in swarm("doctor", "--network", home=node.root).out
 
 
 def test_without_a_node_it_says_what_it_could_see(tmp_path: Path) -> None:
