@@ -61,6 +61,12 @@ _NEAR = [
         "169.254.0.0/16",
         "fc00::/7",
         "fe80::/10",
+        # Set aside for examples and tests (RFC 5737, 2544): no more routed than those above,
+        # and what many a sandbox gives its machines.
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "198.18.0.0/15",
     )
 ]
 
