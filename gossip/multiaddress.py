@@ -19,7 +19,7 @@ from swarm.peer_id import PeerIdError, public_key_of
 
 EXAMPLE = "/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…"
 MAX_CHARS = 512
-_DNS_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_DNS_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class AddressError(ValueError):
@@ -86,7 +86,7 @@ def parse(text: str) -> Address:
 
 def _host(text: str, family: str, host: str) -> str:
     if family in ("dns", "dns4", "dns6"):
-        if not _DNS_NAME.fullmatch(host):
+        if not _is_name(host):
             raise AddressError(f"{text!r}: {host!r} is not a host name")
         return host
     reader = {"ip4": ipaddress.IPv4Address, "ip6": ipaddress.IPv6Address}.get(family)
@@ -98,6 +98,16 @@ def _host(text: str, family: str, host: str) -> str:
         return str(reader(host))
     except ValueError:
         raise AddressError(f"{text!r}: {host!r} is not an {family} address") from None
+
+
+def _is_name(host: str) -> bool:
+    """Whether it is a name that libp2p dials: no underscores, as RFC 5891 has it."""
+    import idna
+
+    try:
+        return bool(_DNS_NAME.fullmatch(host) and idna.encode(host, uts46=True))
+    except idna.IDNAError:
+        return False
 
 
 def _port(text: str, port: str) -> int:

@@ -60,6 +60,8 @@ def test_reading_is_total(text: str) -> None:
 @given(
     st.sampled_from(["ip4", "ip6", "dns", "dns4", "dns6"]),
     st.text("0123456789abcdef.:%-_Zx", min_size=1, max_size=40)
+    | st.text("ab0-.", min_size=1, max_size=80)
+    | st.text("ab0-.x", max_size=12).map("xn--{}".format)
     | st.ip_addresses().map(str)
     | st.ip_addresses(v=6).map("{}%1".format),
 )
