@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.hints import spelled, starting
+from cli.hints import spelled
 from cli.interval_bar import Scale
 from cli.output import DIM, age, counted, number, signed
 from cli.snapshot import Snapshot, TaskHeader
@@ -102,8 +102,7 @@ def _empty(snapshot: Snapshot, board: Board, scope: Scope) -> Text:
     if board.experiments:
         return Text("\nno win yet: nothing tried so far beat its base for sure. Let it run on")
     if board.records == 0 and not snapshot.running:
-        start = starting(snapshot.task.source)
-        return Text(spelled(f"\nno records yet: start a node with `swarm {start}`"))
+        return Text(spelled(f"\nno records yet: start a node with `swarm {snapshot.start}`"))
     running = "\nno records yet: the first experiment is still running (`swarm status`)"
     return Text(spelled(running))
 

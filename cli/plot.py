@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from cli.failures import CommandError
-from cli.hints import spelled, starting
+from cli.hints import spelled
 from cli.output import DIM, console, counted, number
 from cli.story import Story, read_story
 from cli.text import plain
@@ -30,7 +30,7 @@ def plot(root: Path, *, output: Path | None, terminal: bool) -> None:
         raise CommandError("--terminal draws here and --output into a file: give one of them")
     story = read_story(root)
     if not story.tried:
-        start = starting(story.snapshot.task.source)
+        start = story.snapshot.start
         raise CommandError(f"nothing was tried yet: let a node run with `swarm {start}`")
     shown = picture(story.tried, story.states, story.metric)
     if terminal:

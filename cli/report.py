@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from cli.hints import spelled, starting
+from cli.hints import spelled
 from cli.output import age, console, counted, number, signed
 from cli.since import span_ms
 from cli.story import Story, read_story
@@ -239,8 +239,8 @@ def _here(period: _Period) -> Iterator[Line]:
         now = ", ".join(titles) or "nothing yet"
         yield "this node", f"{kept}{counted(snapshot.peers, 'peer')} connected; runs now: {now}"
     else:
-        start = starting(snapshot.task.source)
-        yield "this node", kept + spelled(f"is not running: `swarm {start}` goes on from here")
+        words = f"is not running: `swarm {snapshot.start}` goes on from here"
+        yield "this node", kept + spelled(words)
 
 
 def _next(period: _Period) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cli.failures import CommandError
-from cli.hints import PUBLIC_TOPIC
+from cli.hints import PUBLIC_TOPIC, starting
 from cli.text import plain
 from gossip.home import Home
 from swarm.statistics import Direction
@@ -86,6 +86,11 @@ class Snapshot:
     def running(self) -> bool:
         """Whether a node runs in this home."""
         return self.pid is not None
+
+    @property
+    def start(self) -> str:
+        """The words behind `swarm` that start its node again, on the same topic and task."""
+        return starting(self.task.source, self.topic.name)
 
     @property
     def journal(self) -> Path:

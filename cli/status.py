@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cli.failures import CommandError
-from cli.hints import PUBLIC_TOPIC, program, spelled, starting
+from cli.hints import PUBLIC_TOPIC, program, spelled
 from cli.output import age, console, counted, facts, print_json
 from cli.snapshot import Snapshot, take_snapshot
 from cli.text import plain
@@ -37,15 +37,14 @@ def status(root: Path, *, as_json: bool) -> None:
         return
     screen = console()
     screen.print(facts(_rows(snapshot, account)))
-    start = starting(snapshot.task.source, snapshot.topic.name)
     for addr in snapshot.listen_addrs if snapshot.topic.name == PUBLIC_TOPIC else ():
-        joining = f"{program()} {start} --join {plain(addr)}"
+        joining = f"{program()} {snapshot.start} --join {plain(addr)}"
         screen.print(Text(f"join it with  {joining}"), soft_wrap=True)
     if snapshot.topic.name != PUBLIC_TOPIC:
         words = f"`swarm invite --topic {snapshot.topic.name}` prints what others need to join"
         screen.print(spelled(words), soft_wrap=True)
     if not snapshot.running:
-        words = f"start it with `swarm {start}`; see what is known with `swarm leaderboard`"
+        words = f"start it with `swarm {snapshot.start}`; `swarm leaderboard` shows what is known"
         screen.print(f"\n{spelled(words)}", soft_wrap=True)
 
 

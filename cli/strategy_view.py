@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.hints import spelled, starting
+from cli.hints import spelled
 from cli.output import DIM, console, counted, facts
 from cli.text import plain
 from experiments.outlook import FamilyOutlook, Outlook
@@ -44,7 +44,7 @@ def show(found: Strategy) -> None:
     screen.print()
     _show_next(screen, found.ideas)
     if not found.snapshot.running:
-        words = f"no node runs here; start one with `swarm {starting(found.snapshot.task.source)}`"
+        words = f"no node runs here; start one with `swarm {found.snapshot.start}`"
         screen.print(f"\n{spelled(words)}", soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.failures import CommandError
-from cli.hints import spelled, starting
+from cli.hints import spelled
 from cli.output import DIM, age, console, counted, iso_time, number, print_json, signed
 from cli.since import span_ms
 from cli.snapshot import TaskHeader
@@ -139,8 +139,7 @@ def _as_json(tried: Tried, own: str | None) -> dict[str, object]:
 def _nothing(story: Story) -> str:
     if story.tried:
         return f"none of {counted(len(story.tried), 'experiment')} is like that"
-    start = starting(story.snapshot.task.source)
-    return f"nothing was tried yet: let a node run with `swarm {start}`"
+    return f"nothing was tried yet: let a node run with `swarm {story.snapshot.start}`"
 
 
 def _table(found: Sequence[Tried], story: Story, now_ms: int, width: int) -> Table:

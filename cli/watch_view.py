@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.hints import spelled, starting
+from cli.hints import spelled
 from cli.interval_bar import Scale
 from cli.node_now import Running
 from cli.output import DIM, age, counted, number, signed
@@ -121,8 +121,7 @@ def _now_lines(scene: Scene) -> list[RenderableType]:
     """What this node measures now, two lines each; or what to do where it measures nothing."""
     snapshot = scene.snapshot
     if not snapshot.running:
-        start = starting(snapshot.task.source)
-        return [_line(spelled(f"`swarm {start}` goes on from here"), DIM)]
+        return [_line(spelled(f"`swarm {snapshot.start}` goes on from here"), DIM)]
     if scene.now is None:
         return [_line(f"measuring “{plain(title)}”") for title in snapshot.now[:_NOW_AT_MOST]] or [
             _line("nothing is measured right now", DIM)

@@ -45,6 +45,7 @@ def test_texts_are_spelled_hint_by_hint(monkeypatch: pytest.MonkeyPatch) -> None
     )
 
 
-def test_a_start_names_a_task_that_is_not_the_default() -> None:
+def test_a_start_names_the_topic_or_a_task_that_is_not_the_default() -> None:
+    assert starting("quick", "lab") == "start --topic lab"
     assert starting(Settings.model_validate({}).task) == "start"
     assert starting("my tasks/one") == "start --task 'my tasks/one'"

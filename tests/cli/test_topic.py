@@ -26,6 +26,7 @@ from gossip.topics import Topic
 from node import chosen
 from swarm.invite import Invite, read_invite, write_invite
 from swarm.settings import Settings
+from tests.cli.homes import swarm
 from tests.processes import TOY, NodeProcess, nodes, wait_until
 from watch.status import task_document, topic_document
 
@@ -276,3 +277,15 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path: Path) -> None:
     refused("is another one now", lambda: begin(home, "lab"))
     home.topic("lab").chmod(0o644)
     refused("chmod 600", lambda: begin(home, "lab"))
+
+
+def test_who_ran_on_a_private_topic_is_told_to_start_on_it_again(tmp_path: Path) -> None:
+    """The words for a public one would begin another journal."""
+    home = open_home(tmp_path)
+    task = load_task("quick").task
+    home.write_status(
+        {"pid": 1, "task": task_document(task, "quick"), "topic": topic_document("lab", "abc", 1)}
+    )
+    for words in (["leaderboard"], ["trials"], ["status"], ["strategy"], ["plot", "--terminal"]):
+        ran = swarm(*words, home=home.root)
+        assert "swarm start --topic lab --home" in ran.out + ran.err, words
