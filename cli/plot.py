@@ -78,5 +78,5 @@ def _draw(shown: Picture, name: str) -> None:
     screen.print(Text(f"{scale}; x: experiments, oldest first", DIM))
     beyond = sum(not shown.bottom <= dot.value <= shown.top for dot in shown.dots)
     if beyond or shown.failed:
-        left_out = f"not drawn: {beyond:,} far off, {len(shown.failed):,} that failed"
+        left_out = f"not drawn: {beyond:,} far off, {len(shown.failed):,} stopped early or failed"
         screen.print(Text(spelled(f"{left_out} (`swarm trials` lists them)"), DIM))

@@ -208,7 +208,7 @@ def _family(name: str) -> str:
 
 
 def _failures(period: _Period) -> Iterator[Line]:
-    ended = Counter(each.outcome for each in period.tried if not each.pairs)
+    ended = Counter(each.outcome for each in period.tried if each.failed)
     if ended:
         words = ", ".join(
             f"{count:,} {word.replace('_', ' ')}" for word, count in ended.most_common()

@@ -203,7 +203,7 @@ def _map(found: Sequence[Tried], task: TaskHeader) -> Table:
             Text(shortened(plain(family), 24)),
             f"{len(tried):,}",
             Text(f"{kept:,}", "bold green" if kept else DIM),
-            Text(f"{sum(not each.pairs for each in tried):,}", DIM),
+            Text(f"{sum(each.failed for each in tried):,}", DIM),
             signed(min(effects, key=lambda mean: sign * mean)) if effects else Text("—", DIM),
         )
     return table

@@ -234,11 +234,10 @@ def _tried(scene: Scene, rows: int) -> RenderableType:
     task, own = scene.snapshot.task, scene.snapshot.peer_id
     for each in reversed(scene.tried[-max(rows, 1) :]):
         kept = "KEPT" if each.won else each.outcome.replace("_", " ")
-        failed = not each.won and not each.pairs
         table.add_row(
             Text(age((scene.now_ms - each.finished_at_ms) / 1000), DIM),
             Text(by(each, own), DIM),
-            Text(kept, "bold green" if each.won else "yellow" if failed else ""),
+            Text(kept, "bold green" if each.won else "yellow" if each.failed else ""),
             change(each, task),
             Text(plain(each.title), "" if each.won else DIM),
         )

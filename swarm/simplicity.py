@@ -1,11 +1,12 @@
 """
 When a change wins by being simpler.
 
-It must be as good, and that must be shown: "no significant difference" is no
-difference found, not equality. Two one-sided tests have to place the difference
-within `min_effect` on both sides, at the looks and levels of the rule that decides
-gains. And it must be simpler by a count, not by taste: parameters or syntax-tree
-nodes down by 5 %, or fewer settings off their default, and neither size up by 5 %.
+It must be no worse, and that must be shown: "no significant difference" is no
+difference found, not equality. A test of non-inferiority has to place what it loses
+below `min_effect`, at the looks and levels of the rule that decides gains; that it
+gains, if not enough for that rule, is nothing against it. And it must be simpler by a
+count, not by taste: parameters or syntax-tree nodes down by 5 %, or fewer settings off
+their default, and neither size up by 5 %.
 
 Comments, docstrings, blank lines and layout are no nodes, so dropping them is no
 gain. Long literals count by their length, so code hidden in a string is not gone.
@@ -17,8 +18,9 @@ That it is simpler is for whoever builds on it to count again.
 
 Law: pure and total; sources are parsed, never run.
 
-Source: Schuirmann, "A comparison of the two one-sided tests procedure and the power
-approach", Journal of Pharmacokinetics and Biopharmaceutics 15 (1987).
+Source: the one of Schuirmann's two one-sided tests that bounds the loss, "A comparison
+of the two one-sided tests procedure and the power approach", Journal of
+Pharmacokinetics and Biopharmaceutics 15 (1987).
 """
 
 from __future__ import annotations
@@ -115,7 +117,7 @@ def decide_either(
     differences: Sequence[float], rule: Rule, direction: Direction, *, simpler: bool
 ) -> tuple[Decision, bool]:
     """
-    Whether a change gains, or is as good as its base where it is simpler.
+    Whether a change gains, or is no worse than its base where it is simpler.
 
     Each of the two is decided as if the other were not looked at, so each keeps the
     level of the rule.
@@ -125,50 +127,51 @@ def decide_either(
         simpler: The change is simpler than its base by a count.
 
     Returns:
-        The decision, and whether it is about being as good.
+        The decision, and whether it is about being no worse.
     """
     gain = decide(differences, rule, direction)
     if gain is Decision.WIN or not simpler:
         return gain, False
-    equal = decide_equal(differences, rule)
-    if equal is not Decision.WIN and gain is Decision.CONTINUE:
+    as_good = decide_no_worse(differences, rule, direction)
+    if as_good is not Decision.WIN and gain is Decision.CONTINUE:
         return gain, False
-    return equal, True
+    return as_good, True
 
 
-def decide_equal(differences: Sequence[float], rule: Rule) -> Decision:
+def decide_no_worse(differences: Sequence[float], rule: Rule, direction: Direction) -> Decision:
     """
-    Whether the pairs so far, in their order, show that a change makes no difference.
+    Whether the pairs so far, in their order, show that a change loses less than `min_effect`.
 
-    `WIN`: at a look, both one-sided tests against ± `min_effect` hold. `FUTILE`: the
-    difference is too large for that. The first pair that decides is final.
+    `WIN`: at a look, the one-sided test against that much loss holds. `FUTILE`: what is
+    lost is too much for that. The first pair that decides is final.
 
     Args:
         differences: Candidate − base, one per seed, in the metric's unit.
     """
-    for n in range(1, len(differences) + 1):
-        decision = _after(differences[:n], rule)
+    sign = -1.0 if direction == "minimize" else 1.0
+    gains = [sign * difference for difference in differences]
+    for n in range(1, len(gains) + 1):
+        decision = _after(gains[:n], rule)
         if decision is not Decision.CONTINUE:
             return decision
     return Decision.CONTINUE
 
 
-def _after(differences: Sequence[float], rule: Rule) -> Decision:
-    n = len(differences)
-    if n in rule.looks and _is_equal(differences, rule):
+def _after(gains: Sequence[float], rule: Rule) -> Decision:
+    n = len(gains)
+    if n in rule.looks and _is_no_worse(gains, rule):
         return Decision.WIN
     if n >= rule.looks[-1]:
         return Decision.EXHAUSTED
-    least = abs(math.fsum(differences) / n) - 0.5 * rule.sigma / math.sqrt(n)
-    return Decision.FUTILE if not least < rule.min_effect else Decision.CONTINUE
+    hoped_for = math.fsum(gains) / n + 0.5 * rule.sigma / math.sqrt(n)
+    return Decision.FUTILE if not hoped_for > -rule.min_effect else Decision.CONTINUE
 
 
-def _is_equal(differences: Sequence[float], rule: Rule) -> bool:
-    """Both one-sided tests at once: the nearer bound decides."""
-    n = len(differences)
-    mean, spread = mean_and_spread(differences)
+def _is_no_worse(gains: Sequence[float], rule: Rule) -> bool:
+    n = len(gains)
+    mean, spread = mean_and_spread(gains)
     bar = rule.critical[rule.looks.index(n)] * max(spread, rule.sigma / 2) / math.sqrt(n)
-    return rule.min_effect - abs(mean) > bar
+    return mean + rule.min_effect > bar
 
 
 def _nodes(source: bytes) -> int | None:

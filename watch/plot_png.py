@@ -192,7 +192,7 @@ def _legend(axes: Axes, picture: Picture) -> None:
     if any(dot.state not in (None, *BELIEVED) for dot in picture.dots):
         rows.append(mark("refuted or broken", "x", _QUIET, 6))
     if picture.failed:
-        rows.append(mark("failed", "x", _QUIET, 5))
+        rows.append(mark("stopped early or failed", "x", _QUIET, 5))
     if any(not picture.bottom <= dot.value <= picture.top for dot in picture.dots):
         rows.append(mark("far off", "^", _QUIET, 5))
     rows += [

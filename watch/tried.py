@@ -15,6 +15,7 @@ from swarm.records import Pair, PeerId, RecordId, TreeHash, Trial, Trials, Win, 
 from swarm.statistics import Effect, paired_effect
 
 WIN = "win"
+NO_GAIN = "no_gain"
 _SETTING = re.compile(
     r"^\+([A-Za-z_]\w{0,63}) = (\"[^\"\n]*\"|'[^'\n]*'|[^\s#\"']+) *(?:#.*)?$", re.M | re.A
 )
@@ -57,6 +58,11 @@ class Tried:
     def won(self) -> bool:
         """Whether its author kept it."""
         return self.outcome == WIN
+
+    @property
+    def failed(self) -> bool:
+        """Whether a run of it broke before any pair was complete; not one that was stopped."""
+        return not self.pairs and self.outcome not in (WIN, NO_GAIN)
 
     @property
     def value(self) -> float | None:

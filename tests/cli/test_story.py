@@ -1,6 +1,7 @@
 """What is told of experiments: lists, the report of a night, pictures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -96,6 +97,13 @@ def test_programs_get_the_same_list(home: Home) -> None:
 def test_a_question_that_makes_no_sense_is_one_sentence(home: Home, wanted: Wanted) -> None:
     with pytest.raises(CommandError, match=r"^[^\n]+: (write|give) [^\n]+$"):
         select(read_story(home.root), wanted, NOW_MS)
+
+
+def test_who_was_stopped_early_has_not_failed(home: Home) -> None:
+    """Neither has any pair; only what broke is a failure."""
+    for each in read_story(home.root).tried:
+        bare = replace(each, pairs=())
+        assert bare.failed == (each.outcome in ("crashed", "timed_out"))
 
 
 def test_spans_of_time() -> None:
